@@ -1,0 +1,2 @@
+//! Re-exports Wasmtime's C API, so that one archive carries it.
+pub use wasmtime_c_api::*;

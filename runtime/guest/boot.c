@@ -10,11 +10,20 @@
 
 #ifdef __wasm__
 
-/* The frozen standard library, fs_runtime and fs_api; made by the build. */
-extern struct _frozen fs_frozen_modules[];
-/* Ends the time in which str hashes may be those of the snapshot; absent where CPython is not patched for it. */
-extern void fs_hash_seal(void) __attribute__((weak));
+#include "fs_frozen.h"
+#include "fs_hash.h"
+
 extern void __wasm_call_ctors(void);
+
+/* Imports the shared part of the standard library and adapts it to the sandbox (runtime/cpython/overlay). */
+static int prepare_library(void) {
+  PyObject *module = PyImport_ImportModule("_fs_boot");
+  PyObject *done = module != NULL ? PyObject_CallMethod(module, "prepare", NULL) : NULL;
+  Py_XDECREF(module);
+  Py_XDECREF(done);
+  if (done == NULL) PyErr_Print();
+  return done != NULL ? 0 : -1;
+}
 
 static int start_interpreter(void) {
   PyImport_FrozenModules = fs_frozen_modules;
@@ -39,7 +48,7 @@ static int start_interpreter(void) {
   if (!PyStatus_Exception(status)) status = PyConfig_SetString(&config, &config.stdio_errors, L"backslashreplace");
   if (!PyStatus_Exception(status)) status = Py_InitializeFromConfig(&config);
   PyConfig_Clear(&config);
-  if (!PyStatus_Exception(status)) return 0;
+  if (!PyStatus_Exception(status)) return prepare_library();
 failed:
   fprintf(stderr, "python: %s: %s\n", status.func != NULL ? status.func : "start", status.err_msg);
   return -1;
@@ -94,7 +103,7 @@ int fs_boot(void) {
 FS_EXPORT(wizer.initialize) void fs_wizer_initialize(void) {
   __wasm_call_ctors();
   if (fs_boot() < 0) abort();
-  if (fs_hash_seal != NULL) fs_hash_seal();
+  fs_hash_seal();
 }
 
 #endif

@@ -16,6 +16,7 @@ static PyObject *call(uint32_t hook, uint32_t source_id, int64_t number, uint32_
   PyObject *method = PyObject_GetAttrString(fs_guest.instance, hook_names[hook]);
   if (method == NULL) return NULL;
   PyObject *context = fs_guest.context;
+  const char *input = fs_input() != NULL ? fs_input() : "";
   PyObject *result = NULL;
   switch (hook) {
     case FS_HOOK_INIT: {
@@ -31,14 +32,14 @@ static PyObject *call(uint32_t hook, uint32_t source_id, int64_t number, uint32_
       result = PyObject_CallFunction(method, "OL", context, (long long)number);
       break;
     case FS_HOOK_RESTORE_CHECKPOINT:
-      result = PyObject_CallFunction(method, "OLy#", context, (long long)number, fs_input(), (Py_ssize_t)len);
+      result = PyObject_CallFunction(method, "OLy#", context, (long long)number, input, (Py_ssize_t)len);
       break;
     case FS_HOOK_CHECK_HEARTBEAT:
     case FS_HOOK_CLOSE:
       result = PyObject_CallOneArg(method, context);
       break;
     case FS_HOOK_CUSTOM:
-      result = PyObject_CallFunction(method, "y#", fs_input(), (Py_ssize_t)len);
+      result = PyObject_CallFunction(method, "y#", input, (Py_ssize_t)len);
       break;
     default:
       PyErr_BadInternalCall();

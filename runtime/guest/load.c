@@ -1,22 +1,33 @@
 /* fs_load: reads the load image, gives the instance its own randomness, and has fs_runtime make the user's object. */
 #include <string.h>
 #include <unistd.h>
-#ifndef __wasm__
-#include <sys/random.h>
-#endif
 
 #include "guest.h"
 
-/* Gives str hashing this instance's secret; absent where CPython is not patched for it. */
-extern void fs_hash_reseed(const void *secret, size_t len) __attribute__((weak));
+#ifdef __wasm__
 
-static int seed(void) {
-  unsigned char secret[64];
+#include "fs_hash.h"
+
+/* Gives str hashing this instance's secret, where the interpreter comes from a snapshot. */
+static int seed_hashes(void) {
+  unsigned char secret[FS_HASH_SECRET_SIZE];
   if (getentropy(secret, sizeof secret) != 0) {
     PyErr_SetFromErrno(PyExc_OSError);
     return -1;
   }
-  if (fs_hash_reseed != NULL) fs_hash_reseed(secret, sizeof secret);
+  if (fs_hash_reseed(secret, sizeof secret) == 0) return 0;
+  PyErr_SetString(PyExc_SystemError, "the hash secret could not be set: this runtime was not made as a snapshot");
+  return -1;
+}
+
+#else
+
+static int seed_hashes(void) { return 0; }
+
+#endif
+
+static int seed(void) {
+  if (seed_hashes() < 0) return -1;
   PyObject *done = PyObject_CallMethod(fs_guest.runtime, "reseed", NULL);
   Py_XDECREF(done);
   return done != NULL ? 0 : -1;
@@ -148,7 +159,7 @@ static int load(struct image *image) {
   if (fs_guest.logger == NULL) goto done;
   status = 1;
   fs_guest.instance =
-      PyObject_CallMethod(fs_guest.runtime, "load", "OOOO", names[0], names[1], names[2], files);
+      PyObject_CallMethod(fs_guest.runtime, "load", "OOOOO", names[0], names[1], names[2], fs_guest.config, files);
   if (fs_guest.instance != NULL) status = 0;
 done:
   Py_XDECREF(format);

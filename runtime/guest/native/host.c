@@ -306,6 +306,11 @@ static int write_input(const Py_buffer *bytes) {
   return 0;
 }
 
+static PyObject *native_boot(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
+  if (fs_boot() < 0) return NULL;
+  Py_RETURN_NONE;
+}
+
 static PyObject *native_load(PyObject *Py_UNUSED(module), PyObject *args) {
   Py_buffer image;
   if (!PyArg_ParseTuple(args, "y*:load", &image)) return NULL;
@@ -377,6 +382,7 @@ static PyObject *native_interrupt_after(PyObject *Py_UNUSED(module), PyObject *a
 }
 
 static PyMethodDef native_functions[] = {
+    {"boot", native_boot, METH_NOARGS, "boot(): what the snapshot holds in the sandbox"},
     {"load", native_load, METH_VARARGS, "load(image) -> status"},
     {"hook", native_hook, METH_VARARGS, "hook(hook, source_id, number, input) -> status"},
     {"process", native_process, METH_VARARGS, "process(source_id, count, records) -> status"},

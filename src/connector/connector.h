@@ -100,7 +100,7 @@ class Decider {
   // May block up to the deadline.
   [[nodiscard]] virtual absl::StatusOr<std::optional<Marker>> Recover(absl::Time deadline) = 0;
   // THE COMMIT POINT: everything written to this decider's sinks since the last decision, the positions of all inputs and the marker.
-  // `positions` is by input, in the order of the spec. May block up to the deadline. kDeadlineExceeded and kUnavailable: the outcome is
+  // `positions` is by input of the function, other connectors' included. May block up to the deadline. kDeadlineExceeded and kUnavailable: the outcome is
   // unknown, go through recovery. Other errors: it did not happen.
   [[nodiscard]] virtual absl::Status Commit(const Marker& marker, std::span<const Positions> positions, absl::Time deadline) = 0;
   // Gives up everything written since the last decision.
@@ -118,7 +118,8 @@ enum class Guarantee {
 
 // Of one instance of one function: what its sources and sinks need to know of it.
 struct InstanceContext {
-  std::string function_name;
+  std::string function_name;  // for people: client ids, messages
+  std::string function_id;    // unlike the name, never used twice: what a connector keeps for the function is kept under it
   uint32_t instance_index = 0;
   std::shared_ptr<Waker> waker;
 };
@@ -127,7 +128,8 @@ struct InstanceContext {
 class Session {
  public:
   virtual ~Session() = default;
-  [[nodiscard]] virtual absl::StatusOr<std::unique_ptr<Source>> OpenSource(const config::Endpoint& input) = 0;
+  // `input_index` counts the function's inputs over all groups and connectors: the decider gets positions by it.
+  [[nodiscard]] virtual absl::StatusOr<std::unique_ptr<Source>> OpenSource(size_t input_index, const config::Endpoint& input) = 0;
   [[nodiscard]] virtual absl::StatusOr<std::unique_ptr<Sink>> OpenSink(const config::Endpoint& output) = 0;
   // nullptr where the connector cannot decide. Owned by the session.
   [[nodiscard]] virtual Decider* decider() = 0;
@@ -141,8 +143,8 @@ class Connector {
   [[nodiscard]] virtual absl::Status ValidateOutput(const config::Endpoint& output) const = 0;
   [[nodiscard]] virtual Guarantee guarantee() const = 0;
   [[nodiscard]] virtual absl::StatusOr<std::unique_ptr<Session>> OpenSession(const InstanceContext& context) = 0;
-  // Forgets what the connector keeps for a function that is dropped (its marker, its positions).
-  [[nodiscard]] virtual absl::Status ForgetFunction(std::string_view function_name) = 0;
+  // Forgets what the connector keeps for a function that is dropped (its markers).
+  [[nodiscard]] virtual absl::Status ForgetFunction(std::string_view function_id) = 0;
 };
 
 // The connectors of a server, by the name that input-type and output-type use.

@@ -40,8 +40,8 @@ class Host {
  public:
   virtual ~Host() = default;
   [[nodiscard]] virtual absl::StatusOr<state::KvStore*> OpenStore(std::string_view name) = 0;
-  // A new message is in hand: its writes begin here. Called before the first state write of a message. Hot path.
-  virtual void BeginMessage() = 0;
+  // The message at this index of the batch is about to make its first state write. Hot path.
+  virtual void BeginMessage(uint32_t index) = 0;
   // One line or more of the function's own log, from ctx.logger (level as logging's: 10..50) or stdout (20) and stderr (40).
   virtual void Log(int level, std::string_view text) = 0;
 };

@@ -176,12 +176,12 @@ def test_deep_recursion_in_c_is_a_user_error(guest):
 
 
 def test_no_memory_is_told_apart(guest):
-    guest.start(raising("if data == b'big': bytes((1 << 31) - 100) if __import__('sys').maxsize < 1 << 40 else bytes(1 << 60)"))
+    guest.start("import sys\n" + raising("if data == b'big': bytes(1 << 60 if sys.maxsize > 1 << 40 else 1 << 30)"))
     assert guest.process(b"ok", b"big", b"ok") == NO_MEMORY
     assert guest.processed == 1
     report = guest.report()
     assert report.type == "MemoryError"
-    assert 'File "user.py", line 5, in process' in report.traceback
+    assert 'File "user.py", line 6, in process' in report.traceback
     assert guest.process(b"ok") == OK
 
 

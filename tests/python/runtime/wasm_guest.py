@@ -52,6 +52,7 @@ class WasmGuests:
 class WasmGuest(Guest):
     def __init__(self, guests: WasmGuests) -> None:
         self.store = wasmtime.Store(guests.engine)
+        self.store.set_limits(memory_size=256 << 20)
         self.printed_to = tempfile.mkdtemp(prefix="fs-wasm-")
         wasi = wasmtime.WasiConfig()
         wasi.stdout_file = f"{self.printed_to}/1"

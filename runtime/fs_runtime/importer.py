@@ -56,8 +56,10 @@ class PackageLoader(importlib.abc.InspectLoader):
         except KeyError:
             raise FileNotFoundError(f"the function's package has no file {path!r}") from None
 
-    def get_resource_reader(self, fullname: str) -> PackageResources | None:
-        return PackageResources(self.package, self.folder) if self.folder is not None else None
+    def get_resource_reader(self, fullname: str) -> PackageResources:
+        if self.folder is None and self.module is not None:
+            return PackageResources(self.package, self.module.path.rpartition("/")[0])
+        return PackageResources(self.package, self.folder or "")
 
 
 class PackageFinder(importlib.abc.MetaPathFinder):

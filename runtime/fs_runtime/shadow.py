@@ -42,7 +42,8 @@ def install(shadowed: frozenset[str], user_loader: type) -> None:
 
     def import_from_package(name: str) -> ModuleType:
         try:
-            return library_import_module(PREFIX + name)
+            library_import(PREFIX + name)
+            return sys.modules[PREFIX + name]
         except ModuleNotFoundError as error:
             if error.name is None or not error.name.startswith(PREFIX):
                 raise

@@ -283,6 +283,12 @@ def test_data_that_the_code_names_is_packed(case: str, analyzed: Callable[..., P
     assert data_of(analyzed(tree)) == expected
 
 
+def test_data_named_by_its_path_is_warned_about(analyzed: Callable[..., Project]) -> None:
+    """The sandbox has no files: only resources can be read there."""
+    code = "from pathlib import Path\nDRIVER\nopen(Path(__file__).parent / 'x.txt')"
+    assert any("job.py:6: names data by its path" in text for text in analyzed({"job.py": code, "x.txt": ""}).warnings)
+
+
 def test_a_resource_that_does_not_exist_is_warned_about(analyzed: Callable[..., Project]) -> None:
     project = analyzed({"job.py": "import pkgutil\nDRIVER\npkgutil.get_data(__name__, 'no.txt')"})
     assert any(re.search(r"job\.py:6: names the data file .*no\.txt, which does not exist", text) for text in project.warnings)

@@ -94,11 +94,8 @@ def test_a_class_without_a_file_is_refused(plant: Plant) -> None:
 
 
 def test_a_class_that_exists_only_under_the_main_guard_is_refused(plant: Plant) -> None:
-    root = plant(
-        {
-            "job.py": f"if __name__ == '__main__':\n    from fs_api import FSProcessorDriver\n    class Job(FSProcessorDriver): pass\n{REPORT}"
-        }
-    )
+    guarded = "if __name__ == '__main__':\n    from fs_api import FSProcessorDriver\n    class Job(FSProcessorDriver): pass\n"
+    root = plant({"job.py": guarded + REPORT})
     done = subprocess.run([sys.executable, "job.py"], cwd=root, capture_output=True, text=True, timeout=60, check=False)
     assert "job.py:3: class Job is not defined when the module is imported" in done.stderr
 

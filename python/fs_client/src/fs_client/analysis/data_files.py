@@ -164,6 +164,8 @@ class _Finder:
         if isinstance(node, ast.Constant):
             return node.value if isinstance(node.value, str) else None
         if isinstance(node, ast.Name):
+            if not isinstance(node.ctx, ast.Load):
+                return None
             return self.file if node.id == "__file__" else self.variables.get(node.id)
         if isinstance(node, ast.Attribute):
             if node.attr == "__file__" and (module := self.module(node.value)) is not None:

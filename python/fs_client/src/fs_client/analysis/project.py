@@ -400,6 +400,11 @@ class _Walk:
                 continue
             if data.package:  # importlib.resources imports the package that it reads from
                 self.need_chain(data.package, level, at, found)
+            else:
+                self.warn(
+                    f"{at}: names data by its path, but the sandbox has no files to open; it is packed: "
+                    "read it with importlib.resources.files(...) or pkgutil.get_data(...)"
+                )
             if self.resolver.site_folder(data.path) is None:  # else its distribution brings it
                 self.project.data.setdefault(data.package_path, data.path)
 

@@ -148,6 +148,10 @@ int fs_headers_encode(PyObject *object, struct fs_headers *headers);
 /* list[tuple[str, bytes | None]] */
 PyObject *fs_headers_decode(const char *data, size_t size);
 
+/* ---- immortal.c ---- */
+/* The objects of a list, and all that they lead to. */
+int fs_make_immortal(PyObject *list);
+
 /* ---- module.c: the module _fs_guest ---- */
 PyObject *PyInit__fs_guest(void);
 

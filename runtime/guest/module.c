@@ -15,8 +15,18 @@ static PyObject *guest_log(PyObject *Py_UNUSED(module), PyObject *const *args, P
   Py_RETURN_NONE;
 }
 
+static PyObject *guest_make_immortal(PyObject *Py_UNUSED(module), PyObject *list) {
+  if (!PyList_CheckExact(list)) {
+    PyErr_SetString(PyExc_TypeError, "make_immortal(objects: list)");
+    return NULL;
+  }
+  if (fs_make_immortal(list) < 0) return NULL;
+  Py_RETURN_NONE;
+}
+
 static PyMethodDef guest_functions[] = {
     {"log", (PyCFunction)(void (*)(void))guest_log, METH_FASTCALL, "log($module, level, text)\n--\n\n"},
+    {"make_immortal", guest_make_immortal, METH_O, "make_immortal($module, objects)\n--\n\n"},
     {0},
 };
 

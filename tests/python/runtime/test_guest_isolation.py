@@ -102,6 +102,22 @@ def test_instances_share_no_randomness(guests):
         assert len(set(values)) == 3, values
 
 
+def test_the_rehearsal_leaves_nothing_behind(guest):
+    guest.start("""
+import gc, sys
+from fs_api import FSProcessorDriver
+
+class Only(FSProcessorDriver):
+    def process(self, ctx, source_id, data):
+        gc.collect()
+        names = [c.__name__ for c in FSProcessorDriver.__subclasses__()]
+        finders = [type(f).__name__ for f in sys.meta_path].count("PackageFinder")
+        ctx.emit(repr((names, finders, "fs_rehearsal" in sys.modules)).encode())
+""")
+    assert guest.process(b"x") == OK, guest.report()
+    assert eval(guest.values[0]) == (["Only"], 1, False)
+
+
 SANDBOX = """
 from fs_api import FSProcessorDriver
 

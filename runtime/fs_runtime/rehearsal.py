@@ -10,7 +10,7 @@ import sys
 from .driver import load
 from .report import describe
 
-_SOURCE = b'''
+_SOURCE = b"""
 import json
 from fs_api import Context, FSProcessorDriver
 
@@ -25,7 +25,7 @@ class Rehearsal(FSProcessorDriver):
         json.dumps({"name": event["name"], "total": self.totals[event["name"]]}).encode()
         if event["value"] == 0:
             raise ValueError("rehearsed")
-'''
+"""
 _MODULE = "fs_rehearsal"
 _TIMES = 20
 

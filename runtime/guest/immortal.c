@@ -8,18 +8,18 @@
 #include "guest.h"
 
 struct pending {
-  PyObject **objects;
+  PyObject** objects;
   size_t count;
   size_t capacity;
 };
 
 /* A visitproc: what is not immortal yet becomes so, and is looked into later. */
-static int mark(PyObject *object, void *argument) {
-  struct pending *pending = argument;
+static int mark(PyObject* object, void* argument) {
+  struct pending* pending = argument;
   if (object == NULL || _Py_IsImmortal(object)) return 0;
   if (pending->count == pending->capacity) {
     const size_t capacity = pending->capacity != 0 ? 2 * pending->capacity : 4096;
-    PyObject **objects = realloc(pending->objects, capacity * sizeof *objects);
+    PyObject** objects = realloc(pending->objects, capacity * sizeof *objects);
     if (objects == NULL) return -1;
     pending->objects = objects;
     pending->capacity = capacity;
@@ -30,8 +30,8 @@ static int mark(PyObject *object, void *argument) {
 }
 
 /* Code objects are not the garbage collector's, so it has no way to what they hold. */
-static int mark_code(PyCodeObject *code, struct pending *pending) {
-  PyObject *const parts[] = {
+static int mark_code(PyCodeObject* code, struct pending* pending) {
+  PyObject* const parts[] = {
       code->co_consts, code->co_names,    code->co_exceptiontable, code->co_localsplusnames, code->co_localspluskinds,
       code->co_name,   code->co_qualname, code->co_filename,       code->co_linetable,
   };
@@ -41,14 +41,14 @@ static int mark_code(PyCodeObject *code, struct pending *pending) {
   return 0;
 }
 
-static int look_into(PyObject *object, struct pending *pending) {
-  if (PyCode_Check(object)) return mark_code((PyCodeObject *)object, pending);
-  if (mark((PyObject *)Py_TYPE(object), pending) < 0) return -1;
+static int look_into(PyObject* object, struct pending* pending) {
+  if (PyCode_Check(object)) return mark_code((PyCodeObject*)object, pending);
+  if (mark((PyObject*)Py_TYPE(object), pending) < 0) return -1;
   traverseproc traverse = Py_TYPE(object)->tp_traverse;
   return traverse != NULL && PyType_IS_GC(Py_TYPE(object)) ? traverse(object, mark, pending) : 0;
 }
 
-int fs_make_immortal(PyObject *list) {
+int fs_make_immortal(PyObject* list) {
   struct pending pending = {NULL, 0, 0};
   int status = 0;
   for (Py_ssize_t i = 0; status == 0 && i < PyList_GET_SIZE(list); i++) {

@@ -35,8 +35,7 @@ def _explain_signature(exception: BaseException, instance: object, hook_name: st
     code = getattr(getattr(hook, "__func__", hook), "__code__", None)
     if code is not None and "argument" in str(exception):
         exception.add_note(
-            f'It is called as {_HOOK_CALLS[hook_name]}; it is defined in File "{code.co_filename}", '
-            f"line {code.co_firstlineno}."
+            f'It is called as {_HOOK_CALLS[hook_name]}; it is defined in File "{code.co_filename}", line {code.co_firstlineno}.'
         )
 
 

@@ -35,12 +35,13 @@ class Server:
         merged: dict[str, object] = {"service": {"port": 0}, **(config or {})}
         self.config_file = home / "server.yaml"
         self.config_file.write_text(yaml.safe_dump(merged), encoding="utf-8")
+        self.arguments = ["--config", str(self.config_file)]
 
     def start(self) -> Server:
         assert self._process is None, "already running"
         self._stderr = []
         process = subprocess.Popen(
-            [str(self.binary), "--config", str(self.config_file)],
+            [str(self.binary), *self.arguments],
             cwd=self.home,
             env={**os.environ, "FUNCTION_STREAM_HOME": str(self.home), **self._env},
             stdout=subprocess.PIPE,

@@ -155,7 +155,7 @@ def test_an_upload_is_a_header_and_chunks(client: FsClient, server: Server, job_
     server.answers["GetServerInfo"] = INFO
     server.answers["UploadFunction"] = collect(received, OK)
     (job_file.parent / "noise.bin").write_bytes(random.Random(1).randbytes(900_000))
-    job_file.write_text(job_file.read_text() + "open(__import__('os').path.dirname(__file__) + '/noise.bin')")
+    job_file.write_text(job_file.read_text() + "__import__('pkgutil').get_data(__name__, 'noise.bin')")
     assert client.create_python_function_from_source(config(), job_file, "Job") is True
     header, *chunks = received
     assert len(chunks) == 4
@@ -179,7 +179,7 @@ def test_an_old_server_gets_modules(client: FsClient, server: Server, job_file: 
     assert client.create_python_function_from_source(config(), job_file, "Job") is True
     (request,) = server.requests
     assert (request.class_name, [one.module_name for one in request.modules]) == ("Job", ["job", "helper"])
-    job_file.write_text(job_file.read_text() + "open(__import__('os').path.dirname(__file__) + '/data.txt')")
+    job_file.write_text(job_file.read_text() + "__import__('pkgutil').get_data(__name__, 'data.txt')")
     (job_file.parent / "data.txt").write_text("x")
     with pytest.raises(PackagingError, match=r"takes no data files, but the package has data\.txt"):
         client.create_python_function_from_source(config(), job_file, "Job")

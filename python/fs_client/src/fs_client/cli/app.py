@@ -207,6 +207,8 @@ def subscribe(
                     count, last = count + 1, record.offset
                     if count == limit:
                         break
+            except KeyboardInterrupt:
+                raise typer.Exit(130) from None
             finally:
                 if group and last >= 0:
                     client.commit_offset(topic, group, last + 1)

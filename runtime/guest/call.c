@@ -10,7 +10,7 @@
 
 struct fs_guest fs_guest = {.shared = {.abi_version = FS_ABI_VERSION}};
 
-enum { FS_INPUT_STEP = 64 << 10, FS_INPUT_KEEP = 16 << 20, FS_RESERVE = 64 << 10 };
+enum { FS_INPUT_STEP = 64 << 10, FS_INPUT_KEEP = 16 << 20, FS_RESERVE = 256 << 10 };
 
 static char* input;
 static size_t input_capacity;

@@ -30,6 +30,7 @@ struct Endpoint {
   int line = 0;
   std::vector<Property> properties;  // without input-type and output-type, in the order of the file
 
+  // The property of that name, but not one under `runtime:`; nullptr when there is none.
   [[nodiscard]] const Property* Find(std::string_view key) const;
   // kInvalidArgument when missing or empty.
   [[nodiscard]] absl::StatusOr<std::string> RequireString(std::string_view key) const;

@@ -1,7 +1,7 @@
 // Which functions exist: their configuration, package and wanted status, kept across restarts.
 //
-// One per server, thread-safe. Each change is one synced write. Format: one RocksDB, a key per function, its value a
-// catalog.proto FunctionRecord with a format version; a newer format is refused at Open.
+// One per server, thread-safe. Each change is one synced write. Format: one RocksDB, two keys per function (its record and its
+// package: catalog.proto), each with a format version; a newer format is refused at Open.
 #ifndef FUNCTION_STREAM_CATALOG_CATALOG_H_
 #define FUNCTION_STREAM_CATALOG_CATALOG_H_
 
@@ -21,11 +21,11 @@ enum class WantedStatus { kRunning, kStopped };
 
 struct Function {
   std::string name;
-  std::string config_yaml;         // as the user sent it
-  config::FunctionConfig config;   // parsed from it
+  std::string config_yaml;        // as the user sent it
+  config::FunctionConfig config;  // parsed from it
   std::shared_ptr<const Package> package;
   WantedStatus wanted = WantedStatus::kRunning;
-  std::string state_id;            // names its state folder: new for each creation, so that a dropped function's leftovers never meet its successor
+  std::string state_id;  // names its state folder: new for each creation, so that a dropped function's leftovers never meet its successor
 };
 
 class Catalog {

@@ -19,6 +19,7 @@ namespace fs::catalog {
 struct Package {
   std::string entry_module;
   std::string class_name;
+  std::string python_requires;  // "3.10": the oldest Python that can parse it; empty: not told
   std::vector<PackageFile> files;
 };
 

@@ -99,7 +99,7 @@ absl::Status Endpoint::RequireOnly(std::span<const std::string_view> known) cons
       return InvalidArgument("{}.runtime.{} (line {}): type {} takes no client properties; remove it", path, shown, property.line, type);
     }
     const std::optional<std::string_view> nearest = NearestName(property.key, known);
-    return InvalidArgument("{} (line {}): unknown key `{}` for type {}{}", path, property.line, shown, type,
+    return InvalidArgument("{}.{} (line {}): unknown key `{}` for type {}{}", path, shown, property.line, shown, type,
                            nearest ? fmt::format("; did you mean `{}`?", *nearest) : fmt::format("; known: {}", fmt::join(known, ", ")));
   }
   return absl::OkStatus();

@@ -15,9 +15,9 @@
 namespace fs::observe {
 
 struct LogOptions {
-  std::string level = "info";     // trace | debug | info | warn | error | critical | off
-  bool json = true;               // else text
-  std::filesystem::path file;     // empty: stderr only
+  std::string level = "info";  // trace | debug | info | warn | error | critical | off
+  bool json = true;            // else text
+  std::filesystem::path file;  // empty: stderr only
   uint64_t max_file_bytes = uint64_t{100} << 20;
   uint32_t max_files = 5;
   bool also_stderr = true;

@@ -38,6 +38,7 @@ class StateEnvironment {
     bool in_memory = false;  // storage_type memory: nothing outlives the process
     size_t block_cache_bytes = size_t{256} << 20;
     size_t write_buffer_bytes = size_t{256} << 20;
+    size_t read_cache_bytes = size_t{256} << 20;  // committed values kept ready for the next read, all states together
   };
   static absl::StatusOr<std::unique_ptr<StateEnvironment>> Create(const Options& options);
   virtual ~StateEnvironment() = default;
@@ -69,7 +70,8 @@ class FunctionState {
   [[nodiscard]] virtual const std::optional<Checkpoint>& last() const = 0;
   [[nodiscard]] virtual absl::Status Commit(const Checkpoint& checkpoint) = 0;
   [[nodiscard]] virtual absl::Status Prepare(const Checkpoint& checkpoint) = 0;
-  // Set between Prepare and its decision, also after a crash in between.
+  // Set between Prepare and its decision, also after a crash in between. Until the decision stores can be read, showing what was
+  // prepared (after a crash: what was before), and writing to them is kFailedPrecondition. RollbackPrepared gives the writes up.
   [[nodiscard]] virtual const std::optional<Checkpoint>& prepared() const = 0;
   [[nodiscard]] virtual absl::Status CommitPrepared() = 0;
   [[nodiscard]] virtual absl::Status RollbackPrepared() = 0;

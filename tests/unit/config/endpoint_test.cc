@@ -73,7 +73,7 @@ TEST(Endpoint, UnknownKeyGetsTheNearestName) {
   constexpr std::array<std::string_view, 2> known = {"topic", "group_id"};
   EXPECT_TRUE(KafkaOutput({Written("topic", "t")}).RequireOnly(known).ok());
   EXPECT_THAT(Message(KafkaOutput({Written("topics", "t")}).RequireOnly(known)),
-              Eq("outputs[0] (line 16): unknown key `topics` for type kafka; did you mean `topic`?"));
+              Eq("outputs[0].topics (line 16): unknown key `topics` for type kafka; did you mean `topic`?"));
   EXPECT_THAT(Message(KafkaOutput({Written("zzz", "t")}).RequireOnly(known)), HasSubstr("known: topic, group_id"));
 }
 

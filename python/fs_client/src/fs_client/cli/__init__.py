@@ -1,0 +1,5 @@
+"""The command `fs`."""
+
+from fs_client.cli.app import main
+
+__all__ = ["main"]

@@ -1,0 +1,339 @@
+"""The commands of `fs`: thin shells around FsClient. Results go to stdout, errors to stderr in one line.
+
+Exit codes: 0 done, 1 refused by the server, 2 wrong usage or refused by the client, 3 server not reachable, 4 timed out.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from fs_client._version import __version__
+from fs_client.cli.lines import record_batches
+from fs_client.client import FsClient
+from fs_client.config import WasmTaskConfig
+from fs_client.errors import ClientError, FsError, FunctionStreamTimeoutError, NetworkError, PackagingWarning
+from fs_client.models import Record
+from fs_client.streams import publish_batches
+
+app = typer.Typer(
+    name="fs",
+    help="Manage functions and topics of a Function Stream server.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+_output = Console(soft_wrap=True)
+_STYLES = {"RUNNING": "green", "STOPPED": "yellow", "CREATED": "cyan", "RESTARTING": "yellow", "FAILED": "red"}
+
+
+@dataclass
+class Settings:
+    """What the options before the command say."""
+
+    host: str
+    port: int
+    secure: bool
+    timeout: float
+    as_json: bool
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    host: Annotated[str, typer.Option(envvar="FS_HOST", help="The server's host.")] = "localhost",
+    port: Annotated[int, typer.Option(envvar="FS_PORT", help="The server's gRPC port.")] = 8080,
+    secure: Annotated[bool, typer.Option("--secure", help="Use TLS.")] = False,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait for an answer.")] = 30.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one value per line.")] = False,
+    version: Annotated[Optional[bool], typer.Option("--version", callback=lambda value: _version(value), is_eager=True)] = None,
+) -> None:
+    context.obj = Settings(host, port, secure, timeout, as_json)
+
+
+@app.command()
+def create(
+    context: typer.Context,
+    function: Annotated[str, typer.Argument(metavar="FILE.py:CLASS", help="The source file and the class in it.")],
+    config: Annotated[Path, typer.Option("--config", "-c", help="The function's YAML configuration.")],
+    name: Annotated[Optional[str], typer.Option(help="Instead of the name in the configuration.")] = None,
+    include: Annotated[Optional[list[str]], typer.Option(help="A module or package to pack that no import shows; may be repeated.")] = None,
+) -> None:
+    """Package a Python class, upload it and run it."""
+    file, separator, class_name = function.rpartition(":")
+    if not separator or not file or not class_name:
+        raise ClientError(f"{function}: FILE.py:CLASS is expected, such as jobs/metrics.py:MetricProcessor")
+    settings = WasmTaskConfig.from_yaml(_read(config))
+    if name is not None:
+        settings.name = name
+    with _client(context) as client:
+        client.create_python_function_from_source(settings, file, class_name, include=include or ())
+    _done(context, f"{settings.name} is running", name=settings.name)
+
+
+@app.command()
+def start(context: typer.Context, name: str) -> None:
+    """Start a stopped function."""
+    with _client(context) as client:
+        client.start_function(name)
+    _done(context, f"{name} is running", name=name)
+
+
+@app.command()
+def stop(context: typer.Context, name: str) -> None:
+    """Stop a function after a last checkpoint; its state stays."""
+    with _client(context) as client:
+        client.stop_function(name)
+    _done(context, f"{name} is stopped", name=name)
+
+
+@app.command()
+def drop(context: typer.Context, name: str) -> None:
+    """Remove a function with its package, state and log."""
+    with _client(context) as client:
+        client.drop_function(name)
+    _done(context, f"{name} is dropped", name=name)
+
+
+@app.command("list")
+def list_functions(
+    context: typer.Context, pattern: Annotated[Optional[str], typer.Argument(help="Only functions whose name matches.")] = None
+) -> None:
+    """Show functions and their status."""
+    with _client(context) as client:
+        functions = client.show_functions(pattern).functions
+    if _settings(context).as_json:
+        _print_json(*(asdict(one) for one in functions))
+        return
+    _table(("name", "type", "status"), [(one.name, one.task_type, _styled(one.status)) for one in functions], "no functions")
+
+
+app.command("show", hidden=True)(list_functions)
+
+
+@app.command()
+def describe(context: typer.Context, name: str) -> None:
+    """Tell everything about one function."""
+    with _client(context) as client:
+        one = client.describe_function(name)
+    if _settings(context).as_json:
+        _print_json(asdict(one))
+        return
+    for label, value in (
+        ("name", one.name),
+        ("type", one.task_type),
+        ("status", one.status),
+        ("reason", one.reason),
+        ("restarts", one.restarts),
+        ("processed", one.processed),
+        ("emitted", one.emitted),
+        ("checkpoint", one.checkpoint_id or "none yet"),
+    ):
+        if value != "":
+            _output.print(f"{label:<11} {value}", markup=False, highlight=False)
+    for at in one.positions:
+        _output.print(f"{'position':<11} input {at.source_id}: {at.topic}[{at.partition}] at {at.offset}", markup=False, highlight=False)
+    if one.last_error:
+        _output.print(f"last error\n{one.last_error}", markup=False, highlight=False)
+
+
+@app.command()
+def topics(context: typer.Context) -> None:
+    """Show the topics of the embedded log."""
+    with _client(context) as client:
+        found = client.list_topics()
+    if _settings(context).as_json:
+        _print_json(*(asdict(one) for one in found))
+        return
+    rows = [(one.name, str(one.first_offset), str(one.next_offset), str(one.bytes)) for one in found]
+    _table(("topic", "first offset", "next offset", "bytes"), rows, "no topics")
+
+
+@app.command("delete-topic")
+def delete_topic(context: typer.Context, topic: str) -> None:
+    """Delete a topic of the embedded log with its messages."""
+    with _client(context) as client:
+        client.delete_topic(topic)
+    _done(context, f"{topic} is deleted", topic=topic)
+
+
+@app.command()
+def publish(
+    context: typer.Context,
+    topic: str,
+    file: Annotated[Optional[Path], typer.Option("--file", "-f", help="Read from this file instead of stdin.")] = None,
+    key_separator: Annotated[Optional[str], typer.Option(help="Split each line into key and value at the first of these.")] = None,
+) -> None:
+    """Append lines to a topic, a message per line."""
+    separator = key_separator.encode() if key_separator else None
+    with _client(context) as client, _input(file) as descriptor:
+        result = publish_batches(client._connection, topic, record_batches(descriptor, separator), None)
+    _done(context, f"{result.count} messages to {topic}", **asdict(result))
+
+
+@app.command()
+def subscribe(
+    context: typer.Context,
+    topic: str,
+    offset: Annotated[Optional[int], typer.Option(help="Begin at this offset.")] = None,
+    group: Annotated[str, typer.Option(help="Begin where this group stands, and commit its position.")] = "",
+    latest: Annotated[bool, typer.Option("--latest", help="Begin at the end instead of the beginning.")] = False,
+    follow: Annotated[bool, typer.Option("--follow/--no-follow", help="Wait for more at the topic's end.")] = True,
+    limit: Annotated[Optional[int], typer.Option("--limit", "-n", min=1, help="End after so many messages.")] = None,
+) -> None:
+    """Print a topic's messages, one per line."""
+    as_json = _settings(context).as_json
+    count, last = 0, -1
+    with _client(context) as client:
+        records = client.subscribe(topic, offset=offset, group_id=group, from_earliest=not latest, follow=follow)
+        with records:
+            try:
+                for record in records:
+                    if as_json:
+                        _print_json(_readable(record))
+                    else:
+                        sys.stdout.buffer.write(record.value + b"\n")
+                        sys.stdout.buffer.flush()
+                    count, last = count + 1, record.offset
+                    if count == limit:
+                        break
+            except KeyboardInterrupt:
+                raise typer.Exit(130) from None
+            finally:
+                if group and last >= 0:
+                    client.commit_offset(topic, group, last + 1)
+
+
+def main() -> None:
+    """Runs the command; errors become one line and an exit code."""
+    warnings.showwarning = _show_warning
+    warnings.simplefilter("always", PackagingWarning)
+    try:
+        app(_common_options_first(sys.argv[1:]))
+    except NetworkError as error:
+        _fail(error, 3)
+    except FunctionStreamTimeoutError as error:
+        _fail(error, 4)
+    except ClientError as error:
+        _fail(error, 2)
+    except FsError as error:
+        _fail(error, 1)
+    except BrokenPipeError:
+        # The reader of our output has gone; nothing more can be told it, at exit neither.
+        sys.stdout = sys.stderr
+        sys.exit(0)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _common_options_first(arguments: list[str]) -> list[str]:
+    """The options that every command has may also stand behind the command."""
+    first: list[str] = []
+    rest: list[str] = []
+    pending = iter(arguments)
+    for argument in pending:
+        if argument == "--":
+            rest += [argument, *pending]
+        elif argument in ("--json", "--secure") or argument.startswith(("--host=", "--port=", "--timeout=")):
+            first.append(argument)
+        elif argument in ("--host", "--port", "--timeout"):
+            first += [argument, *[value for value in [next(pending, None)] if value is not None]]
+        else:
+            rest.append(argument)
+    return first + rest
+
+
+def _version(value: Optional[bool]) -> None:
+    if value:
+        print(f"fs_client {__version__}")
+        raise typer.Exit
+
+
+def _settings(context: typer.Context) -> Settings:
+    settings = context.obj
+    assert isinstance(settings, Settings)
+    return settings
+
+
+def _client(context: typer.Context) -> FsClient:
+    settings = _settings(context)
+    return FsClient(settings.host, settings.port, secure=settings.secure, default_timeout=settings.timeout)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ClientError(f"{path}: {error.strerror or error}") from error
+
+
+@contextmanager
+def _input(file: Optional[Path]) -> Iterator[int]:
+    if file is None:
+        yield sys.stdin.fileno()
+        return
+    try:
+        stream = file.open("rb")
+    except OSError as error:
+        raise ClientError(f"{file}: {error.strerror or error}") from error
+    with stream:
+        yield stream.fileno()
+
+
+def _done(context: typer.Context, text: str, **values: Any) -> None:
+    if _settings(context).as_json:
+        _print_json(values)
+    else:
+        _output.print(text, markup=False, highlight=False)
+
+
+def _print_json(*values: dict[str, Any]) -> None:
+    for value in values:
+        print(json.dumps(value, ensure_ascii=False), flush=True)
+
+
+def _readable(record: Record) -> dict[str, Any]:
+    def text(value: Optional[bytes]) -> Optional[str]:
+        return None if value is None else value.decode(errors="backslashreplace")
+
+    return {
+        "offset": record.offset,
+        "timestamp_ms": record.timestamp_ms,
+        "key": text(record.key),
+        "value": text(record.value),
+        "headers": [[name, text(value)] for name, value in record.headers],
+    }
+
+
+def _styled(status: str) -> str:
+    style = _STYLES.get(status)
+    return f"[{style}]{status}[/{style}]" if style else status
+
+
+def _table(titles: tuple[str, ...], rows: Sequence[tuple[str, ...]], when_empty: str) -> None:
+    if not rows:
+        _output.print(when_empty)
+        return
+    table = Table(*titles, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*row)
+    _output.print(table)
+
+
+def _show_warning(message: Any, category: type[Warning], *_: Any, **__: Any) -> None:
+    print(f"fs: warning: {message}", file=sys.stderr)
+
+
+def _fail(error: FsError, code: int) -> None:
+    print(f"fs: {error}", file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,313 @@
+"""FsClient: everything that a program can ask of a server."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import Optional, Union
+
+import grpc
+
+from fs_client._proto import function_stream_pb2 as pb
+from fs_client.analysis import Entry, NativeNeed, Project, Runtime, analyze, entry_of_class, entry_of_file
+from fs_client.config import WasmTaskConfig
+from fs_client.errors import ClientError, ConfigurationError, PackagingError, PackagingWarning, ServerError
+from fs_client.models import (
+    FunctionDescription,
+    FunctionInfo,
+    InputPosition,
+    PublishResult,
+    ServerInfo,
+    ShowFunctionsResult,
+    TopicInfo,
+)
+from fs_client.package import MAX_PACKAGE_BYTES, build_package
+from fs_client.rpc import Connection, Options
+from fs_client.streams import Publishable, Subscription, publish_batches, to_batches
+from fs_client.upload import upload
+
+
+class FsClient:
+    """A connection to one server; a context manager, and safe to use from several threads.
+
+    Every call takes `timeout` in seconds (else `default_timeout`) and raises a ServerError where the server refuses or cannot be
+    reached, a ClientError where it is refused before anything is sent. `secure` uses TLS with the system's certificates,
+    `credentials` other ones. `options` are gRPC channel options. A `channel` of one's own is used as it is, and left open on close.
+    """
+
+    def __init__(
+        self,
+        host: str = "localhost",
+        port: int = 8080,
+        secure: bool = False,
+        channel: Optional[grpc.Channel] = None,
+        options: Optional[Options] = None,
+        default_timeout: Optional[float] = 30.0,
+        *,
+        credentials: Optional[grpc.ChannelCredentials] = None,
+    ) -> None:
+        self._connection = Connection(host, port, secure, channel, options, credentials, default_timeout)
+
+    def __enter__(self) -> FsClient:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the connection; calls after it raise ClientError."""
+        self._connection.close()
+
+    # Functions
+
+    def create_python_function_from_config(
+        self,
+        config: WasmTaskConfig,
+        driver_class: type,
+        *,
+        include: Collection[str] = (),
+        timeout: Optional[float] = None,
+    ) -> bool:
+        """Packages the class with all that it imports, uploads it, and returns True once it runs.
+
+        `include` names modules or packages that no import statement shows, such as plugins found by name. Raises PackagingError for
+        what cannot be packaged, with file and line; ConflictError where the name is taken; BadRequestError for a configuration or a
+        class that the server refuses, with the user's traceback. Unusual findings are a PackagingWarning.
+        """
+        _check_python(config)
+        return self._create(config, entry_of_class(driver_class), include, timeout)
+
+    def create_python_function_from_source(
+        self,
+        config: WasmTaskConfig,
+        file: Union[str, Path],
+        class_name: str,
+        *,
+        include: Collection[str] = (),
+        timeout: Optional[float] = None,
+    ) -> bool:
+        """Like `create_python_function_from_config`, for a class in a file that this program does not import."""
+        _check_python(config)
+        return self._create(config, entry_of_file(Path(file), class_name), include, timeout)
+
+    def create_python_function(
+        self,
+        class_name: str,
+        modules: Iterable[tuple[str, bytes]],
+        config_content: Union[str, bytes],
+        *,
+        timeout: Optional[float] = None,
+    ) -> bool:
+        """Registers a class from modules given as (dotted name, source bytes); no analysis is made."""
+        request = pb.CreatePythonFunctionRequest(class_name=class_name, config_content=_text("config_content", config_content))
+        for module in modules:
+            if not isinstance(module, (tuple, list)) or len(module) != 2:
+                raise ClientError(f"modules: pairs of a dotted name and source bytes are expected, not {module!r:.100}")
+            name, source = module
+            if not isinstance(name, str) or not isinstance(source, bytes):
+                raise ClientError(f"modules: {name!r}: a str and bytes are expected, not {type(name).__name__} and {type(source).__name__}")
+            request.modules.add(module_name=name, module_bytes=source)
+        if not request.modules:
+            raise ClientError("modules: at least one module is expected")
+        self._connection.call(self._connection.service.CreatePythonFunction, request, "create function", timeout)
+        return True
+
+    def create_function_from_files(
+        self, function_path: Union[str, Path], config_path: Union[str, Path], *, timeout: Optional[float] = None
+    ) -> bool:
+        """Registers a WASM module and its YAML configuration, both read from files."""
+        return self.create_function_from_bytes(_read("function_path", function_path), _read("config_path", config_path), timeout=timeout)
+
+    def create_function_from_bytes(
+        self, function_bytes: bytes, config_content: Union[str, bytes], *, timeout: Optional[float] = None
+    ) -> bool:
+        """Registers a WASM module with its YAML configuration."""
+        if not isinstance(function_bytes, bytes) or not function_bytes:
+            raise ClientError("function_bytes: the bytes of a WASM module are expected")
+        request = pb.CreateFunctionRequest(config_bytes=_text("config_content", config_content).encode(), function_bytes=function_bytes)
+        self._connection.call(self._connection.service.CreateFunction, request, "create function", timeout)
+        return True
+
+    def start_function(self, name: str, *, timeout: Optional[float] = None) -> bool:
+        """Starts a stopped function; a running one stays as it is. NotFoundError where there is none of that name."""
+        request = pb.StartFunctionRequest(function_name=_name(name))
+        self._connection.call(self._connection.service.StartFunction, request, f"start {name}", timeout)
+        return True
+
+    def stop_function(self, name: str, *, timeout: Optional[float] = None) -> bool:
+        """Stops a function after a last checkpoint; its state stays. A stopped one stays as it is."""
+        request = pb.StopFunctionRequest(function_name=_name(name))
+        self._connection.call(self._connection.service.StopFunction, request, f"stop {name}", timeout)
+        return True
+
+    def drop_function(self, name: str, *, timeout: Optional[float] = None) -> bool:
+        """Removes a function with its package, state and log, stopping it first where it runs."""
+        request = pb.DropFunctionRequest(function_name=_name(name))
+        self._connection.call(self._connection.service.DropFunction, request, f"drop {name}", timeout)
+        return True
+
+    def show_functions(self, filter_pattern: Optional[str] = None, *, timeout: Optional[float] = None) -> ShowFunctionsResult:
+        """The functions whose name matches the pattern, or all."""
+        request = pb.ShowFunctionsRequest(filter=filter_pattern)
+        response = self._connection.call(self._connection.service.ShowFunctions, request, "show functions", timeout)
+        functions = [FunctionInfo(one.name, one.task_type, one.status) for one in response.functions]
+        return ShowFunctionsResult(int(response.status_code), response.message, functions)
+
+    def describe_function(self, name: str, *, timeout: Optional[float] = None) -> FunctionDescription:
+        """One function's status with its reason, counters, positions and last error."""
+        request = pb.DescribeFunctionRequest(function_name=_name(name))
+        one = self._connection.call(self._connection.extensions.DescribeFunction, request, f"describe {name}", timeout)
+        return FunctionDescription(
+            name=one.function.name,
+            task_type=one.function.task_type,
+            status=one.function.status,
+            reason=one.reason,
+            since_ms=one.since_ms,
+            restarts=one.restarts,
+            processed=one.processed,
+            emitted=one.emitted,
+            checkpoint_id=one.checkpoint_id,
+            positions=[InputPosition(at.source_id, at.topic, at.partition, at.offset) for at in one.positions],
+            last_error=one.last_error,
+        )
+
+    # Topics of the embedded log
+
+    def publish(self, topic: str, records: Union[Publishable, Iterable[Publishable]], *, timeout: Optional[float] = None) -> PublishResult:
+        """Appends one record or many to a topic, in order; returns when all are durable.
+
+        A record is bytes, a str (sent as UTF-8) or a Record. An iterable is read as it is sent, so it may be long; `timeout` bounds
+        the wait for each acknowledgement, not the whole. After an error, what was acknowledged before it stays.
+        """
+        return publish_batches(self._connection, _name(topic, "topic"), to_batches(records), timeout)
+
+    def subscribe(
+        self,
+        topic: str,
+        *,
+        offset: Optional[int] = None,
+        group_id: str = "",
+        from_earliest: bool = True,
+        follow: bool = True,
+        timeout: Optional[float] = None,
+    ) -> Subscription:
+        """Reads a topic: from `offset`, else from where the group stands, else from its beginning or (`from_earliest=False`) its end.
+
+        With `follow=False` the iteration ends at the topic's present end. `timeout` ends the whole stream with a
+        FunctionStreamTimeoutError; without it the stream may last. Positions move only by `commit_offset`.
+        """
+        request = pb.SubscribeRequest(
+            topic=_name(topic, "topic"), offset=offset, group_id=group_id, from_earliest=from_earliest, follow=follow
+        )
+        return Subscription(self._connection, request, None if timeout is None else self._connection.timeout(timeout))
+
+    def commit_offset(self, topic: str, group_id: str, offset: int, *, timeout: Optional[float] = None) -> bool:
+        """Sets where the group reads on: `offset` is that of the next message, so a message's own offset plus one."""
+        request = pb.CommitOffsetRequest(topic=_name(topic, "topic"), group_id=group_id, offset=offset)
+        self._connection.call(self._connection.extensions.CommitOffset, request, f"commit offset of {group_id}", timeout)
+        return True
+
+    def list_topics(self, *, timeout: Optional[float] = None) -> list[TopicInfo]:
+        """The topics of the embedded log."""
+        response = self._connection.call(self._connection.extensions.ListTopics, pb.ListTopicsRequest(), "list topics", timeout)
+        return [TopicInfo(one.name, one.first_offset, one.next_offset, one.bytes) for one in response.topics]
+
+    def delete_topic(self, topic: str, *, timeout: Optional[float] = None) -> bool:
+        """Deletes a topic with its messages and its groups' positions."""
+        request = pb.DeleteTopicRequest(topic=_name(topic, "topic"))
+        self._connection.call(self._connection.extensions.DeleteTopic, request, f"delete topic {topic}", timeout)
+        return True
+
+    def server_info(self, *, timeout: Optional[float] = None) -> ServerInfo:
+        """The server's version, its sandbox's Python, and its limits."""
+        with self._connection.failures("server info"):
+            info = self._connection.extensions.GetServerInfo(pb.ServerInfoRequest(), timeout=self._connection.timeout(timeout))
+        return ServerInfo(info.version, info.python_version, tuple(info.native_modules), info.max_package_bytes)
+
+    # Packaging
+
+    def _create(self, config: WasmTaskConfig, entry: Entry, include: Collection[str], timeout: Optional[float]) -> bool:
+        config_yaml = config.to_yaml()
+        project = analyze(entry, include)
+        info = self._info_for(project, timeout)
+        if info is not None:
+            project = _for_server(project, info, include)
+        if project.natives:
+            raise PackagingError(_native_refusal(project.natives))
+        for warning in project.warnings:
+            warnings.warn(warning, PackagingWarning, stacklevel=3)
+        package = build_package(project)
+        limit = info.max_package_bytes if info is not None and info.max_package_bytes else MAX_PACKAGE_BYTES
+        if len(package.content) > limit:
+            raise PackagingError(f"{config.name}: the package has {len(package.content)} bytes; the server's limit is {limit}")
+        upload(self._connection, package, config_yaml, config.name, timeout)
+        return True
+
+    def _info_for(self, project: Project, timeout: Optional[float]) -> Optional[ServerInfo]:
+        """What the server can run; None from one too old to say, or where native code will be refused anyway."""
+        try:
+            return self.server_info(timeout=timeout)
+        except ServerError as error:
+            if error.grpc_code is grpc.StatusCode.UNIMPLEMENTED or project.natives:
+                return None
+            raise
+
+
+def _for_server(project: Project, info: ServerInfo, include: Collection[str]) -> Project:
+    """The project seen with the server's Python and native modules. Raises PackagingError where its Python is too old."""
+    version = _version(info.python_version)
+    if version is not None and project.python_requires > version:
+        needed = "{}.{}".format(*project.python_requires)
+        raise PackagingError(
+            f"{project.entry.class_name}: its syntax needs Python {needed}, the server runs {info.python_version}; use the older syntax"
+        )
+    runtime = Runtime(version) if version is not None else Runtime()
+    if runtime == Runtime() and not (project.natives and info.native_modules):
+        return project
+    return analyze(project.entry, include, info.native_modules, runtime)
+
+
+def _version(text: str) -> Optional[tuple[int, int]]:
+    parts = text.split(".")
+    return (int(parts[0]), int(parts[1])) if len(parts) > 1 and parts[0].isdigit() and parts[1].isdigit() else None
+
+
+def _native_refusal(natives: list[NativeNeed]) -> str:
+    listed = "\n".join(f"  {need}" for need in natives)
+    return (
+        f"third-party code that cannot run in the sandbox:\n{listed}\n"
+        "Do without it in the function. Where only the part that registers the function needs it, import it under: "
+        'if __name__ == "__main__":'
+    )
+
+
+def _check_python(config: object) -> None:
+    if not isinstance(config, WasmTaskConfig):
+        raise ClientError(f"config: a WasmTaskConfig is expected, as WasmTaskBuilder().build() makes it, not {type(config).__name__}")
+    if config.task_type != "python":
+        raise ConfigurationError(f"type: {config.task_type!r}: a Python class needs set_type('python')")
+
+
+def _name(name: object, what: str = "name") -> str:
+    if not isinstance(name, str) or not name:
+        raise ClientError(f"{what}: a string that is not empty is expected, not {name!r}")
+    return name
+
+
+def _text(what: str, content: object) -> str:
+    if isinstance(content, str):
+        return content
+    if isinstance(content, bytes):
+        try:
+            return content.decode()
+        except UnicodeDecodeError as error:
+            raise ClientError(f"{what}: not UTF-8: {error}") from error
+    raise ClientError(f"{what}: YAML as str or bytes is expected, not {type(content).__name__}")
+
+
+def _read(what: str, path: Union[str, Path]) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise ClientError(f"{what}: {path}: {error.strerror or error}") from error

@@ -1,0 +1,98 @@
+"""What the client's calls return: plain, immutable values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Optional
+
+
+@dataclass(frozen=True)
+class FunctionInfo:
+    """A function as shown in a list; `status` is CREATED, RUNNING, STOPPED, FAILED or RESTARTING."""
+
+    name: str
+    task_type: str
+    status: str
+
+
+@dataclass(frozen=True)
+class ShowFunctionsResult:
+    """The answer of `show_functions`; `functions` is empty where nothing matches."""
+
+    status_code: int
+    message: str
+    functions: list[FunctionInfo]
+
+
+@dataclass(frozen=True)
+class InputPosition:
+    """Where a function reads on: `offset` is that of the next message, as of the last checkpoint."""
+
+    source_id: int
+    topic: str
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True)
+class FunctionDescription:
+    """All that the server tells of one function. Counters start at zero with the server."""
+
+    name: str
+    task_type: str
+    status: str
+    reason: str
+    since_ms: int
+    restarts: int
+    processed: int
+    emitted: int
+    checkpoint_id: int
+    positions: list[InputPosition]
+    last_error: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """A message of an embedded topic.
+
+    To publish, only `value` is needed. `offset` and `partition` are set by the server; `timestamp_ms` counts from the epoch and
+    is the server's clock where it was left None.
+    """
+
+    value: bytes
+    key: Optional[bytes] = None
+    headers: Sequence[tuple[str, Optional[bytes]]] = field(default=())
+    timestamp_ms: Optional[int] = None
+    offset: int = -1
+    partition: int = 0
+
+
+@dataclass(frozen=True)
+class PublishResult:
+    """What a publish appended: how many, and the offsets of the first and the last (-1 where there was none)."""
+
+    topic: str
+    count: int
+    first_offset: int
+    last_offset: int
+
+
+@dataclass(frozen=True)
+class TopicInfo:
+    """An embedded topic: `first_offset` is the oldest that retention left, `next_offset` that of the next message."""
+
+    name: str
+    first_offset: int
+    next_offset: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class ServerInfo:
+    """What the server is and can run. `native_modules` are extension modules beyond the standard library."""
+
+    version: str
+    python_version: str
+    native_modules: tuple[str, ...]
+    max_package_bytes: int

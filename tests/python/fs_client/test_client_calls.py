@@ -117,6 +117,37 @@ def test_a_server_that_is_not_there() -> None:
             client.show_functions()
 
 
+def test_a_proxy_in_the_environment_is_not_asked_for_this_machine(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.delenv("no_proxy", raising=False)
+    server.answers["ListTopics"] = pb.ListTopicsResponse(status_code=pb.OK)
+    with FsClient("127.0.0.1", server.port) as client:
+        assert client.list_topics() == []
+
+
+def test_a_server_that_comes_back_is_found_soon(server: Server) -> None:
+    server.answers["ListTopics"] = pb.ListTopicsResponse(status_code=pb.OK)
+    with FsClient("127.0.0.1", server.port) as client:
+        client.list_topics()
+        server.server.stop(None).wait()
+        deadline = time.monotonic() + 2.5  # long enough for gRPC's own back-off to have grown past the second below
+        while time.monotonic() < deadline:
+            with pytest.raises(NetworkError):
+                client.list_topics()
+            time.sleep(0.05)
+        again = Server(server.port)
+        again.answers["ListTopics"] = pb.ListTopicsResponse(status_code=pb.OK)
+        deadline = time.monotonic() + 2
+        while True:
+            try:
+                assert client.list_topics() == []
+                break
+            except NetworkError:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+        again.server.stop(None)
+
+
 def test_a_server_that_does_not_answer(client: FsClient, server: Server) -> None:
     server.answers["StopFunction"] = lambda request, context: time.sleep(2) or OK
     started = time.monotonic()

@@ -105,8 +105,9 @@ enum fs_emit_kind { FS_EMIT_RECORD = 0, FS_EMIT_WATERMARK = 1 };
 
 /* ---- Load image -----------------------------------------------------------------------------------------------------
  * A sequence of strings, each u32 length then bytes, without padding, in this order:
- *   format "1"; function name; entry module; class name (empty: the only FSProcessorDriver defined in the entry module,
- *   else the one named like the function);
+ *   format "1"; function name; entry module (empty: the one module whose source defines the class at top level, found
+ *   without running any); class name (empty: init_config's class_name, else the only FSProcessorDriver defined in the entry
+ *   module, else the one named like the function);
  *   channel count (decimal); topic count (decimal), then that many topic names;
  *   config count (decimal), then that many pairs key, value;
  *   file count (decimal), then that many triples kind, path, bytes. kind "m": a module's source, path is its dotted name;

@@ -1,0 +1,66 @@
+#include "base/thread.h"
+
+#include <signal.h>
+
+#include <cstring>
+#include <memory>
+#include <utility>
+
+namespace fs {
+namespace {
+
+// Wasmtime's own limit for guest frames (sandbox/) is below this, so that a guest overflows its stack before we overflow ours.
+constexpr size_t kStackBytes = size_t{8} << 20;
+
+void* Run(void* argument) {
+  std::unique_ptr<std::function<void()>> body(static_cast<std::function<void()>*>(argument));
+  (*body)();
+  return nullptr;
+}
+
+}  // namespace
+
+absl::StatusOr<Thread> Thread::Start(const std::string& name, std::function<void()> body) {
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setstacksize(&attributes, kStackBytes);
+
+  // Signals that end the server are the main thread's to take; a new thread inherits its maker's mask.
+  sigset_t ending, previous;
+  sigemptyset(&ending);
+  sigaddset(&ending, SIGTERM);
+  sigaddset(&ending, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &ending, &previous);
+
+  Thread thread;
+  auto argument = std::make_unique<std::function<void()>>(std::move(body));
+  const int error = pthread_create(&thread.handle_, &attributes, &Run, argument.get());
+  pthread_sigmask(SIG_SETMASK, &previous, nullptr);
+  pthread_attr_destroy(&attributes);
+  if (error != 0) return Internal("thread {}: cannot be started: {}", name, std::strerror(error));
+
+  static_cast<void>(argument.release());
+  thread.running_ = true;
+  pthread_setname_np(thread.handle_, name.substr(0, 15).c_str());
+  return thread;
+}
+
+Thread::Thread(Thread&& other) noexcept
+    : running_(std::exchange(other.running_, false)), handle_(other.handle_) {}
+
+Thread& Thread::operator=(Thread&& other) noexcept {
+  if (this != &other) {
+    Join();
+    running_ = std::exchange(other.running_, false);
+    handle_ = other.handle_;
+  }
+  return *this;
+}
+
+Thread::~Thread() { Join(); }
+
+void Thread::Join() {
+  if (std::exchange(running_, false)) pthread_join(handle_, nullptr);
+}
+
+}  // namespace fs

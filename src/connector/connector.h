@@ -1,0 +1,164 @@
+// Where records come from and go to: Source and Sink, what decides a checkpoint, and the connector that makes them.
+//
+// A connector is a folder under connector/ and one line in registry.cc. Sources, sinks and deciders belong to one instance and are
+// used on its thread only; a Connector is shared by the server and thread-safe. Blocking is never allowed here but in the calls
+// that say so: the instance's thread must be free to stop within a second.
+#ifndef FUNCTION_STREAM_CONNECTOR_CONNECTOR_H_
+#define FUNCTION_STREAM_CONNECTOR_CONNECTOR_H_
+
+#include <absl/time/time.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/record.h"
+#include "base/status.h"
+#include "base/waker.h"
+#include "config/endpoint.h"
+
+namespace fs::connector {
+
+// Offset of the next record to read, by partition, for one input.
+using Positions = std::map<int32_t, int64_t>;
+
+// What a source tells its instance, on the instance's thread and from within Poll(), when a group protocol moves partitions.
+class SourceListener {
+ public:
+  virtual ~SourceListener() = default;
+  // Where to resume the partitions that were just given; those not in the answer start where the source itself knows
+  // (the group's committed position, else the reset policy).
+  virtual Positions OnAssigned(std::span<const int32_t> partitions) = 0;
+  // Called before they are given up: the place for a checkpoint. Bounded by the group protocol's own time.
+  virtual void OnRevoked(std::span<const int32_t> partitions) = 0;
+  // They are gone already: nothing of them may be committed any more.
+  virtual void OnLost(std::span<const int32_t> partitions) = 0;
+};
+
+// One input of a function: one topic or file.
+class Source {
+ public:
+  virtual ~Source() = default;
+
+  // Begins delivery. `positions` is where the last checkpoint left off; partitions without one start where the group stands, else by
+  // the reset policy. Called once, before the first Poll.
+  [[nodiscard]] virtual absl::Status Start(const Positions& positions, SourceListener& listener) = 0;
+
+  // Appends to `out` up to max_records records or about max_bytes of payload that are there now, without waiting; nothing there is OK
+  // and empty, and the waker given at Open wakes when something comes. The views hold until the next Poll. kUnavailable: the
+  // outside is away and the source goes on trying by itself. Other errors: the source cannot go on.
+  [[nodiscard]] virtual absl::Status Poll(size_t max_records, size_t max_bytes, std::vector<Record>& out) = 0;
+
+  // True when the source could have more right now although the last Poll was short (so: poll again, do not wait).
+  [[nodiscard]] virtual bool HasMore() const = 0;
+
+  // Tells the outside (a consumer group) how far a completed checkpoint got, for monitoring and for a first start elsewhere. Best
+  // effort where positions live in the state; never blocks.
+  virtual void Committed(const Positions& positions) = 0;
+
+  // The name records carry for this source (ctx.message.topic).
+  [[nodiscard]] virtual std::string_view topic() const = 0;
+};
+
+// One output (channel) of a function.
+class Sink {
+ public:
+  virtual ~Sink() = default;
+
+  // Called once, before the first Write, after recovery. `mark` is what Mark() answered for the last checkpoint, nullopt in a fresh state: a
+  // sink that can be cut back (a file) drops what was written since; the others have nothing to do.
+  [[nodiscard]] virtual absl::Status Start(std::optional<std::string_view> mark) = 0;
+
+  // What Start needs to cut the output back to here; stored with the checkpoint, after a Flush. Empty: nothing to remember.
+  [[nodiscard]] virtual std::string Mark() const = 0;
+
+  // Takes a copy. kUnavailable: full now, offer it again after the waker woke (back-pressure); other errors are final for this run.
+  [[nodiscard]] virtual absl::Status Write(const OutputRecord& record) = 0;
+
+  // Everything written is with the outside when this returns OK. May block up to the deadline: kDeadlineExceeded, call again.
+  [[nodiscard]] virtual absl::Status Flush(absl::Time deadline) = 0;
+};
+
+// Names a checkpoint where the decider keeps it, private to the function.
+struct Marker {
+  std::string run_id;
+  uint64_t sequence = 0;
+  bool operator==(const Marker&) const = default;
+};
+
+// Makes outputs, positions and marker durable in one step, and so decides whether a checkpoint happened (design: "The checkpoint
+// protocol"). One per function at most. Its sinks write into the same step.
+class Decider {
+ public:
+  virtual ~Decider() = default;
+  // Shuts out earlier owners, resolves what they left in doubt, and tells the marker of the last decided checkpoint; nullopt: none yet.
+  // May block up to the deadline.
+  [[nodiscard]] virtual absl::StatusOr<std::optional<Marker>> Recover(absl::Time deadline) = 0;
+  // THE COMMIT POINT: everything written to this decider's sinks since the last decision, the positions of all inputs and the marker.
+  // `positions` is by input of the function, other connectors' included. May block up to the deadline. kDeadlineExceeded and kUnavailable: the outcome is
+  // unknown, go through recovery. Other errors: it did not happen.
+  [[nodiscard]] virtual absl::Status Commit(const Marker& marker, std::span<const Positions> positions, absl::Time deadline) = 0;
+  // Gives up everything written since the last decision.
+  virtual void Abort() = 0;
+  // Bytes written since the last decision: the instance checkpoints early when they grow.
+  [[nodiscard]] virtual size_t pending_bytes() const = 0;
+};
+
+// What a connector can promise for outputs (contract: delivery).
+enum class Guarantee {
+  kAtLeastOnce,  // outputs are flushed before positions and state commit; a crash in between repeats outputs, never state
+  kCutsBack,     // the state's commit is the commit point, and Sink::Start drops what came after it
+  kDecides,      // has a Decider
+};
+
+// Of one instance of one function: what its sources and sinks need to know of it.
+struct InstanceContext {
+  std::string function_name;  // for people: client ids, messages
+  std::string function_id;    // unlike the name, never used twice: what a connector keeps for the function is kept under it
+  uint32_t instance_index = 0;
+  std::shared_ptr<Waker> waker;
+};
+
+// Everything a function's endpoints of one type have in common, made once per instance start: its sinks share one decider.
+class Session {
+ public:
+  virtual ~Session() = default;
+  // `input_index` counts the function's inputs over all groups and connectors: the decider gets positions by it.
+  [[nodiscard]] virtual absl::StatusOr<std::unique_ptr<Source>> OpenSource(size_t input_index, const config::Endpoint& input) = 0;
+  [[nodiscard]] virtual absl::StatusOr<std::unique_ptr<Sink>> OpenSink(const config::Endpoint& output) = 0;
+  // nullptr where the connector cannot decide. Owned by the session.
+  [[nodiscard]] virtual Decider* decider() = 0;
+};
+
+class Connector {
+ public:
+  virtual ~Connector() = default;
+  // Checks every key of an endpoint without reaching the outside. kInvalidArgument naming key and line.
+  [[nodiscard]] virtual absl::Status ValidateInput(const config::Endpoint& input) const = 0;
+  [[nodiscard]] virtual absl::Status ValidateOutput(const config::Endpoint& output) const = 0;
+  [[nodiscard]] virtual Guarantee guarantee() const = 0;
+  [[nodiscard]] virtual absl::StatusOr<std::unique_ptr<Session>> OpenSession(const InstanceContext& context) = 0;
+  // Forgets what the connector keeps for a function that is dropped (its markers).
+  [[nodiscard]] virtual absl::Status ForgetFunction(std::string_view function_id) = 0;
+};
+
+// The connectors of a server, by the name that input-type and output-type use.
+class Registry {
+ public:
+  void Register(std::string type, std::shared_ptr<Connector> connector);
+  // kInvalidArgument with key, line and the nearest name.
+  [[nodiscard]] absl::StatusOr<Connector*> Find(const config::Endpoint& endpoint) const;
+  [[nodiscard]] const std::map<std::string, std::shared_ptr<Connector>>& all() const { return connectors_; }
+
+ private:
+  std::map<std::string, std::shared_ptr<Connector>> connectors_;
+};
+
+}  // namespace fs::connector
+
+#endif  // FUNCTION_STREAM_CONNECTOR_CONNECTOR_H_

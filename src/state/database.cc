@@ -1,0 +1,103 @@
+#include "state/database.h"
+
+#include <rocksdb/utilities/write_batch_with_index.h>
+
+#include <system_error>
+#include <vector>
+
+namespace fs::state {
+namespace {
+
+constexpr char kTransactionName[] = "checkpoint";
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Database>> Database::Open(Environment& environment, const std::filesystem::path& folder) {
+  FS_ASSIGN_OR_RETURN(DatabaseFolder claim, DatabaseFolder::Claim(folder, environment.env()));
+  // One thread writes, so nothing has to be locked.
+  rocksdb::TransactionDBOptions transactions;
+  transactions.skip_concurrency_control = true;
+  transactions.num_stripes = 1;
+  rocksdb::TransactionDB* opened = nullptr;
+  const rocksdb::Status status = rocksdb::TransactionDB::Open(environment.database_options(), transactions, claim.path().native(), &opened);
+  if (!status.ok()) return claim.OpenError(status);
+  std::unique_ptr<rocksdb::TransactionDB> database(opened);
+
+  std::vector<rocksdb::Transaction*> prepared;
+  database->GetAllPreparedTransactions(&prepared);
+  if (prepared.size() > 1) {
+    return DataLoss("{}: {} checkpoints are prepared where there can be one", folder.native(), prepared.size());
+  }
+  auto result = std::unique_ptr<Database>(new Database(std::move(claim), std::move(database), !environment.in_memory()));
+  if (!prepared.empty()) result->transaction_.reset(prepared.front());
+  return result;
+}
+
+absl::Status Database::Destroy(Environment& environment, const std::filesystem::path& folder) {
+  std::error_code error;
+  if (environment.in_memory()) {
+    const std::string path = std::filesystem::absolute(folder, error).native();
+    if (environment.env()->FileExists(path).IsNotFound()) return absl::OkStatus();
+    return RocksDbError(rocksdb::DestroyDB(path, environment.database_options()), folder);
+  }
+  std::filesystem::remove_all(folder, error);
+  if (error) return Internal("{}: cannot remove the database: {}", folder.native(), error.message());
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> Database::Get(std::string_view key, rocksdb::PinnableSlice& value) const {
+  value.Reset();
+  const rocksdb::Status status = database_->Get(rocksdb::ReadOptions(), database_->DefaultColumnFamily(), key, &value);
+  if (status.ok()) return true;
+  if (status.IsNotFound()) return false;
+  return Error(status);
+}
+
+std::unique_ptr<rocksdb::Iterator> Database::NewIterator(const rocksdb::Slice& upper) const {
+  rocksdb::ReadOptions options;
+  options.iterate_upper_bound = &upper;
+  return std::unique_ptr<rocksdb::Iterator>(database_->NewIterator(options));
+}
+
+absl::Status Database::Write(rocksdb::WriteBatch& batch) {
+  rocksdb::WriteOptions options;
+  options.sync = is_durable_;
+  rocksdb::TransactionDBWriteOptimizations optimizations;
+  optimizations.skip_concurrency_control = true;
+  optimizations.skip_duplicate_key_check = true;
+  return Error(database_->Write(options, optimizations, &batch));
+}
+
+absl::Status Database::Prepare(rocksdb::WriteBatch& batch) {
+  rocksdb::WriteOptions write;
+  write.sync = is_durable_;
+  rocksdb::TransactionOptions options;
+  options.skip_concurrency_control = true;
+  std::unique_ptr<rocksdb::Transaction> transaction(database_->BeginTransaction(write, options));
+  transaction->DisableIndexing();
+  FS_RETURN_IF_ERROR(Error(transaction->SetName(kTransactionName)));
+  FS_RETURN_IF_ERROR(Error(transaction->RebuildFromWriteBatch(&batch)));
+  FS_RETURN_IF_ERROR(Error(transaction->Prepare()));
+  transaction_ = std::move(transaction);
+  return absl::OkStatus();
+}
+
+rocksdb::WriteBatch* Database::prepared() const {
+  return transaction_ == nullptr ? nullptr : transaction_->GetWriteBatch()->GetWriteBatch();
+}
+
+absl::Status Database::CommitPrepared() {
+  transaction_->SetWriteOptions(rocksdb::WriteOptions());
+  FS_RETURN_IF_ERROR(Error(transaction_->Commit()));
+  transaction_.reset();
+  return absl::OkStatus();
+}
+
+absl::Status Database::RollbackPrepared() {
+  transaction_->SetWriteOptions(rocksdb::WriteOptions());
+  FS_RETURN_IF_ERROR(Error(transaction_->Rollback()));
+  transaction_.reset();
+  return absl::OkStatus();
+}
+
+}  // namespace fs::state

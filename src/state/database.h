@@ -1,0 +1,61 @@
+// The database of one instance: RocksDB, and its two ways to a checkpoint. The seam behind which two-phase commit can be done otherwise.
+//
+// Owned by the FunctionState, on its thread. A batch is written at once (Write) or in two phases (Prepare, then CommitPrepared or
+// RollbackPrepared); one batch at most is prepared. All errors name the folder.
+#ifndef FUNCTION_STREAM_STATE_DATABASE_H_
+#define FUNCTION_STREAM_STATE_DATABASE_H_
+
+#include <rocksdb/iterator.h>
+#include <rocksdb/slice.h>
+#include <rocksdb/utilities/transaction.h>
+#include <rocksdb/utilities/transaction_db.h>
+#include <rocksdb/write_batch.h>
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "base/rocksdb.h"
+#include "base/status.h"
+#include "state/environment.h"
+
+namespace fs::state {
+
+class Database {
+ public:
+  static absl::StatusOr<std::unique_ptr<Database>> Open(Environment& environment, const std::filesystem::path& folder);
+  static absl::Status Destroy(Environment& environment, const std::filesystem::path& folder);
+
+  // False: no such key. What was prepared is not seen before it is committed.
+  [[nodiscard]] absl::StatusOr<bool> Get(std::string_view key, rocksdb::PinnableSlice& value) const;
+  // Over [lower, end of `upper`), on the state of now. `upper` must outlive the iterator.
+  [[nodiscard]] std::unique_ptr<rocksdb::Iterator> NewIterator(const rocksdb::Slice& upper) const;
+
+  // Durable on return.
+  [[nodiscard]] absl::Status Write(rocksdb::WriteBatch& batch);
+  // Undecided, and so found by the next Open, on return.
+  [[nodiscard]] absl::Status Prepare(rocksdb::WriteBatch& batch);
+  // nullptr when nothing is prepared.
+  [[nodiscard]] rocksdb::WriteBatch* prepared() const;
+  // Not synced: after a crash the batch is found prepared again, and whoever decided gives the same answer again.
+  [[nodiscard]] absl::Status CommitPrepared();
+  [[nodiscard]] absl::Status RollbackPrepared();
+
+  // The status as an error of this database.
+  [[nodiscard]] absl::Status Error(const rocksdb::Status& status) const { return RocksDbError(status, folder_.path()); }
+  [[nodiscard]] const std::filesystem::path& folder() const { return folder_.path(); }
+
+ private:
+  Database(DatabaseFolder folder, std::unique_ptr<rocksdb::TransactionDB> database, bool is_durable)
+      : folder_(std::move(folder)), database_(std::move(database)), is_durable_(is_durable) {}
+
+  DatabaseFolder folder_;
+  std::unique_ptr<rocksdb::TransactionDB> database_;
+  std::unique_ptr<rocksdb::Transaction> transaction_;  // the prepared one
+  bool is_durable_;
+};
+
+}  // namespace fs::state
+
+#endif  // FUNCTION_STREAM_STATE_DATABASE_H_

@@ -1,0 +1,65 @@
+#include "state/environment.h"
+
+#include <rocksdb/cache.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/merge_operator.h>
+#include <rocksdb/table.h>
+#include <rocksdb/write_buffer_manager.h>
+
+#include "base/rocksdb.h"
+
+namespace fs::state {
+namespace {
+
+// KvStore::Merge: the operands, one after the other, behind what was there.
+class AppendOperator final : public rocksdb::MergeOperator {
+ public:
+  bool FullMergeV2(const MergeOperationInput& in, MergeOperationOutput* out) const override {
+    size_t size = in.existing_value == nullptr ? 0 : in.existing_value->size();
+    for (const rocksdb::Slice& operand : in.operand_list) size += operand.size();
+    out->new_value.clear();
+    out->new_value.reserve(size);
+    if (in.existing_value != nullptr) out->new_value.append(View(*in.existing_value));
+    for (const rocksdb::Slice& operand : in.operand_list) out->new_value.append(View(operand));
+    return true;
+  }
+  bool PartialMergeMulti(const rocksdb::Slice&, const std::deque<rocksdb::Slice>& operands, std::string* value,
+                         rocksdb::Logger*) const override {
+    value->clear();
+    for (const rocksdb::Slice& operand : operands) value->append(View(operand));
+    return true;
+  }
+  const char* Name() const override { return "function_stream.Append"; }
+};
+
+}  // namespace
+
+Environment::Environment(const Options& options, std::unique_ptr<rocksdb::Env> memory_env)
+    : memory_env_(std::move(memory_env)),
+      options_(DatabaseOptions(memory_env_ != nullptr ? memory_env_.get() : rocksdb::Env::Default())),
+      read_cache_budget_(static_cast<int64_t>(options.read_cache_bytes)) {
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = rocksdb::NewLRUCache(options.block_cache_bytes);
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  table.format_version = 5;
+  table.cache_index_and_filter_blocks = true;
+  table.pin_l0_filter_and_index_blocks_in_cache = true;
+  options_.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  options_.write_buffer_manager = std::make_shared<rocksdb::WriteBufferManager>(options.write_buffer_bytes);
+  options_.merge_operator = std::make_shared<AppendOperator>();
+  options_.max_successive_merges = 100;
+  // The memory of an idle database: a memtable takes small pieces, and so grows with what is written.
+  options_.write_buffer_size = 32 << 20;
+  options_.arena_block_size = 16 << 10;
+  options_.max_write_buffer_number = 3;
+  options_.compression = rocksdb::kLZ4Compression;
+  options_.level_compaction_dynamic_level_bytes = true;
+}
+
+absl::StatusOr<std::unique_ptr<StateEnvironment>> StateEnvironment::Create(const Options& options) {
+  std::unique_ptr<rocksdb::Env> memory_env;
+  if (options.in_memory) memory_env.reset(rocksdb::NewMemEnv(rocksdb::Env::Default()));
+  return std::make_unique<Environment>(options, std::move(memory_env));
+}
+
+}  // namespace fs::state

@@ -1,0 +1,48 @@
+// What the states of a server share, as the state room itself sees it. The public face is StateEnvironment in function_state.h.
+#ifndef FUNCTION_STREAM_STATE_ENVIRONMENT_H_
+#define FUNCTION_STREAM_STATE_ENVIRONMENT_H_
+
+#include <rocksdb/env.h>
+#include <rocksdb/options.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+
+#include "state/function_state.h"
+
+namespace fs::state {
+
+// Memory that all overlays together may keep committed values in. Thread-safe, without a lock.
+class ReadCacheBudget {
+ public:
+  explicit ReadCacheBudget(int64_t limit_bytes) : left_(limit_bytes) {}
+  bool Take(int64_t bytes) {
+    if (left_.fetch_sub(bytes, std::memory_order_relaxed) >= bytes) return true;
+    left_.fetch_add(bytes, std::memory_order_relaxed);
+    return false;
+  }
+  void GiveBack(int64_t bytes) { left_.fetch_add(bytes, std::memory_order_relaxed); }
+
+ private:
+  std::atomic<int64_t> left_;
+};
+
+class Environment final : public StateEnvironment {
+ public:
+  Environment(const Options& options, std::unique_ptr<rocksdb::Env> memory_env);
+
+  [[nodiscard]] rocksdb::Env* env() const { return options_.env; }
+  [[nodiscard]] bool in_memory() const { return memory_env_ != nullptr; }
+  [[nodiscard]] const rocksdb::Options& database_options() const { return options_; }
+  [[nodiscard]] ReadCacheBudget& read_cache_budget() { return read_cache_budget_; }
+
+ private:
+  std::unique_ptr<rocksdb::Env> memory_env_;
+  rocksdb::Options options_;
+  ReadCacheBudget read_cache_budget_;
+};
+
+}  // namespace fs::state
+
+#endif  // FUNCTION_STREAM_STATE_ENVIRONMENT_H_

@@ -1,0 +1,71 @@
+// The checkpoint protocol: positions, state, the function's own bytes and outputs become durable as one step, or not at all.
+//
+// Owned by an Instance, used on its thread. There is no other way for anything to become durable: interval, stop, revoke, restart and
+// crash all end here. A decider (connector/connector.h) is the participant that decides; the state is one with two-phase commit.
+//
+//   Take                                               Recover, before anything else runs
+//   1 the caller saw that something happened            the decider shuts out earlier owners and tells its marker
+//   2 take_checkpoint's bytes, sequence s+1             a prepared checkpoint s+1 of run r is
+//   3 sinks: Flush, and their marks                       committed    when the marker says (r, s+1)
+//   4 state: Prepare, with the positions (synced)         rolled back  when it says (r, s), or nothing and s = 0
+//   5 decider: Commit = THE COMMIT POINT                the state then agrees with the marker, or it is not this run's
+//   6 state: CommitPrepared                             state: an error, never a guess
+//
+// Without a decider (no output, files, at-least-once) the state's own commit is the commit point: 4, 5 and 6 are one step. Sinks are
+// flushed before the state is prepared, so that a sink's mark is of what is really there.
+#ifndef FUNCTION_STREAM_TASK_CHECKPOINT_H_
+#define FUNCTION_STREAM_TASK_CHECKPOINT_H_
+
+#include <absl/time/time.h>
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "connector/connector.h"
+#include "state/function_state.h"
+
+namespace fs::task {
+
+// How far the inputs got, and where the sinks stood: the task's part of a state::Checkpoint.
+struct Progress {
+  std::vector<connector::Positions> inputs;  // by input
+  std::vector<std::string> sink_marks;       // by channel
+};
+[[nodiscard]] std::string EncodeProgress(const Progress& progress, std::span<const std::string> topics);
+// kDataLoss when the bytes cannot be read, kFailedPrecondition when their format is a later version's.
+[[nodiscard]] absl::StatusOr<Progress> DecodeProgress(std::string_view bytes);
+
+class CheckpointProtocol {
+ public:
+  // `decider` may be null. None is owned.
+  CheckpointProtocol(state::FunctionState& state, connector::Decider* decider, std::vector<connector::Sink*> sinks,
+                     std::vector<std::string> topics);
+
+  // Resolves what an earlier owner left undecided and returns the checkpoint to resume from, none for a first start.
+  // kFailedPrecondition: state and decider belong to different runs; the message says what to do.
+  [[nodiscard]] absl::StatusOr<std::optional<state::Checkpoint>> Recover();
+
+  // Takes the next checkpoint. An error leaves the outcome to Recover: the instance must be dropped and started again.
+  [[nodiscard]] absl::Status Take(std::span<const connector::Positions> inputs, std::optional<std::string> function_bytes);
+
+  // Of the checkpoint that Take will make next; 1 for the first of a run.
+  [[nodiscard]] uint64_t next_sequence() const { return sequence_ + 1; }
+
+ private:
+  [[nodiscard]] absl::Status FlushSinks();
+
+  state::FunctionState& state_;
+  connector::Decider* decider_;
+  std::vector<connector::Sink*> sinks_;
+  std::vector<std::string> topics_;
+  std::string run_id_;
+  uint64_t sequence_ = 0;
+};
+
+}  // namespace fs::task
+
+#endif  // FUNCTION_STREAM_TASK_CHECKPOINT_H_

@@ -1,0 +1,336 @@
+#include "task/instance.h"
+
+#include <absl/time/clock.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "observe/log.h"
+
+namespace fs::task {
+namespace {
+
+// A batch is as many records as take about this long, so that a stop, a checkpoint or a quiet input waits no longer than that.
+constexpr double kBatchSeconds = 0.02;
+constexpr size_t kFirstBatchRecords = 64;
+constexpr size_t kMaxBatchRecords = 4096;
+constexpr size_t kMaxBatchBytes = size_t{4} << 20;
+// Uncommitted writes and outputs wait in memory: past this, the checkpoint does not wait for its interval.
+constexpr size_t kMaxPendingBytes = size_t{32} << 20;
+constexpr absl::Duration kFullSinkWait = absl::Milliseconds(100);
+
+}  // namespace
+
+Instance::Instance(InstanceSpec spec)
+    : spec_(std::move(spec)), config_(spec_.function->config), order_(config_.input_selector, [this] {
+        std::vector<size_t> sizes;
+        for (const auto& group : config_.input_groups) sizes.push_back(group.inputs.size());
+        return sizes;
+      }()) {}
+
+Instance::~Instance() { interruptible_.store(nullptr); }
+
+absl::Status Instance::Open() {
+  FS_ASSIGN_OR_RETURN_CONTEXT(state_, state::FunctionState::Open(*spec_.states, spec_.state_folder), "state");
+  FS_RETURN_IF_ERROR(OpenConnectors());
+
+  std::vector<connector::Sink*> sinks;
+  for (const auto& sink : sinks_) sinks.push_back(sink.get());
+  std::vector<std::string> topics;
+  for (const Input& input : inputs_) topics.push_back(input.topic);
+  checkpoints_ = std::make_unique<CheckpointProtocol>(*state_, decider_, sinks, topics);
+  FS_ASSIGN_OR_RETURN(const std::optional<state::Checkpoint> checkpoint, checkpoints_->Recover());
+
+  Progress progress;
+  if (checkpoint) {
+    FS_ASSIGN_OR_RETURN(progress, DecodeProgress(checkpoint->positions));
+  }
+  positions_ = std::move(progress.inputs);
+  positions_.resize(inputs_.size());
+  for (size_t channel = 0; channel < sinks_.size(); ++channel) {
+    std::optional<std::string_view> mark;
+    if (channel < progress.sink_marks.size()) mark = progress.sink_marks[channel];
+    FS_RETURN_IF_ERROR_CONTEXT(sinks_[channel]->Start(mark), config_.outputs[channel].path);
+  }
+
+  FS_RETURN_IF_ERROR(OpenGuest(checkpoint));
+  for (size_t i = 0; i < inputs_.size(); ++i) {
+    polled_input_ = i;
+    FS_RETURN_IF_ERROR_CONTEXT(inputs_[i].source->Start(positions_[i], *this), inputs_[i].topic);
+  }
+  checkpoint_due_ = absl::Now();
+  heartbeat_due_ = absl::Now() + config_.heartbeat_interval;
+  if (checkpoint) {
+    spec_.counters->checkpoint_id.store(checkpoint->sequence);
+    spec_.on_checkpoint(positions_);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Instance::OpenConnectors() {
+  const connector::InstanceContext context{config_.name, spec_.function->state_id, 0, spec_.waker};
+  const auto session = [&](const config::Endpoint& endpoint) -> absl::StatusOr<connector::Session*> {
+    FS_ASSIGN_OR_RETURN(connector::Connector* const connector, spec_.connectors->Find(endpoint));
+    auto& known = sessions_[connector];
+    if (known == nullptr) {
+      FS_ASSIGN_OR_RETURN_CONTEXT(known, connector->OpenSession(context), endpoint.path);
+    }
+    return known.get();
+  };
+
+  for (size_t group = 0; group < config_.input_groups.size(); ++group) {
+    for (const config::Endpoint& endpoint : config_.input_groups[group].inputs) {
+      FS_ASSIGN_OR_RETURN(connector::Session* const owner, session(endpoint));
+      Input input;
+      input.source_id = static_cast<uint32_t>(group);
+      FS_ASSIGN_OR_RETURN_CONTEXT(input.source, owner->OpenSource(inputs_.size(), endpoint), endpoint.path);
+      input.topic = std::string(input.source->topic());
+      inputs_.push_back(std::move(input));
+    }
+  }
+  for (const config::Endpoint& endpoint : config_.outputs) {
+    FS_ASSIGN_OR_RETURN(connector::Session* const owner, session(endpoint));
+    FS_ASSIGN_OR_RETURN_CONTEXT(auto sink, owner->OpenSink(endpoint), endpoint.path);
+    sinks_.push_back(std::move(sink));
+    if (owner->decider() == nullptr) continue;
+    if (decider_ != nullptr && decider_ != owner->decider()) {
+      return InvalidArgument("{} (line {}): two outputs would each have to decide a checkpoint, so they cannot be exactly-once together; "
+                             "use outputs of one kind, or delivery: at-least-once",
+                             endpoint.path, endpoint.line);
+    }
+    decider_ = owner->decider();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Instance::OpenGuest(const std::optional<state::Checkpoint>& checkpoint) {
+  sandbox::GuestLimits limits;
+  limits.memory_bytes = config_.limit_memory_bytes;
+  limits.call_timeout = config_.process_timeout;
+  FS_ASSIGN_OR_RETURN(guest_, sandbox::Guest::Create(*spec_.runtime, limits, *this));
+  interruptible_.store(guest_.get());
+  if (stopping()) return absl::CancelledError("stopped while starting");
+
+  sandbox::GuestProgram program;
+  program.function_name = config_.name;
+  program.entry_module = spec_.function->package->entry_module;
+  program.class_name = spec_.function->package->class_name;
+  program.channel_count = sinks_.size();
+  for (const Input& input : inputs_) program.topics.push_back(input.topic);
+  program.config = config_.init_config;
+  program.files = spec_.function->package->files;
+  FS_RETURN_IF_ERROR(guest_->Load(program));
+  FS_RETURN_IF_ERROR_CONTEXT(guest_->Init(), "init");
+  FS_RETURN_IF_ERROR(WriteEmitted());
+  if (checkpoint && checkpoint->function_bytes) {
+    last_function_bytes_ = checkpoint->function_bytes;
+    FS_RETURN_IF_ERROR_CONTEXT(guest_->RestoreCheckpoint(checkpoint->sequence, *checkpoint->function_bytes), "restore_checkpoint");
+    FS_RETURN_IF_ERROR(WriteEmitted());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Instance::Run() {
+  absl::Status status = Loop();
+  if (status.ok()) status = Finish();
+  // Stopped in the middle of a call: what was not committed is given up and comes again at the next start.
+  if (stopping() && (absl::IsCancelled(status) || (guest_ != nullptr && guest_->is_dead()))) return absl::OkStatus();
+  return status;
+}
+
+absl::Status Instance::Loop() {
+  while (!stopping()) {
+    bool worked = false;
+    FS_RETURN_IF_ERROR(Turn(&worked));
+    const absl::Time now = absl::Now();
+    if (is_dirty() && (now >= checkpoint_due_ || pending_bytes() > kMaxPendingBytes)) FS_RETURN_IF_ERROR(TakeCheckpoint());
+    if (now >= heartbeat_due_) FS_RETURN_IF_ERROR(Heartbeat());
+    if (!worked) spec_.waker->WaitUntil(is_dirty() ? std::min(checkpoint_due_, heartbeat_due_) : heartbeat_due_);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Instance::Turn(bool* worked) {
+  size_t max_records = kFirstBatchRecords;
+  if (seconds_per_message_ > 0) {
+    max_records = static_cast<size_t>(std::clamp(kBatchSeconds / seconds_per_message_, 1.0, double{kMaxBatchRecords}));
+  }
+  std::string unavailable;
+  bool has_more = false;
+  for (const size_t i : order_.order()) {
+    polled_input_ = i;
+    records_.clear();
+    const absl::Status polled = inputs_[i].source->Poll(max_records, kMaxBatchBytes, records_);
+    FS_RETURN_IF_ERROR(std::exchange(revoke_status_, absl::OkStatus()));
+    if (absl::IsUnavailable(polled)) {
+      unavailable = fmt::format("{}: {}", inputs_[i].topic, Message(polled));
+    } else if (!polled.ok()) {
+      return WithContext(polled, inputs_[i].topic);
+    }
+    if (!records_.empty()) {
+      *worked = true;
+      FS_RETURN_IF_ERROR(ProcessBatch(i, records_));
+      order_.Served(i);
+      break;
+    }
+    has_more = has_more || inputs_[i].source->HasMore();
+  }
+  Waiting(std::move(unavailable));
+  *worked = *worked || has_more;
+  return absl::OkStatus();
+}
+
+absl::Status Instance::ProcessBatch(size_t input, std::span<const Record> records) {
+  while (!records.empty()) {
+    has_marked_ = false;
+    const absl::Time started = absl::Now();
+    FS_ASSIGN_OR_RETURN(const sandbox::BatchResult result,
+                        guest_->Process(inputs_[input].source_id, static_cast<uint32_t>(input), records));
+    const double seconds = absl::ToDoubleSeconds(absl::Now() - started) / static_cast<double>(std::max<size_t>(result.processed, 1));
+    seconds_per_message_ = seconds_per_message_ == 0 ? seconds : 0.7 * seconds_per_message_ + 0.3 * seconds;
+
+    Advance(input, records.first(result.processed));
+    FS_RETURN_IF_ERROR(WriteEmitted());
+    if (result.error) {
+      if (has_marked_ && marked_message_ == result.processed) state_->RollbackToMark();
+      const Record& failed = records[result.processed];
+      if (is_dirty()) FS_RETURN_IF_ERROR(TakeCheckpoint());
+      return Aborted("process() raised at {} partition {} offset {}: {}: {}\n{}", inputs_[input].topic, failed.partition, failed.offset,
+                     result.error->type, result.error->message, result.error->traceback);
+    }
+    if (result.processed == 0) return Internal("the guest processed nothing of a batch of {}", records.size());
+    records = records.subspan(result.processed);
+    if (stopping()) break;
+    if (!records.empty() && pending_bytes() > kMaxPendingBytes) FS_RETURN_IF_ERROR(TakeCheckpoint());
+  }
+  return absl::OkStatus();
+}
+
+void Instance::Advance(size_t input, std::span<const Record> records) {
+  if (records.empty()) return;
+  connector::Positions& positions = positions_[input];
+  // Records of a partition come in runs: one look-up for each run.
+  for (size_t i = 0; i < records.size(); ++i) {
+    if (i + 1 == records.size() || records[i + 1].partition != records[i].partition) positions[records[i].partition] = records[i].offset + 1;
+  }
+  has_progress_ = true;
+  spec_.counters->processed.fetch_add(records.size(), std::memory_order_relaxed);
+}
+
+absl::Status Instance::WriteEmitted() {
+  size_t written = 0;
+  while (true) {
+    size_t index = 0;
+    absl::Status status;
+    uint32_t channel = 0;
+    FS_RETURN_IF_ERROR(guest_->ForEachEmitted([&](const sandbox::Emitted& emitted) {
+      if (index++ < written) return true;
+      if (!emitted.is_watermark) {
+        channel = emitted.channel;
+        status = sinks_[channel]->Write(emitted.record);
+        if (!status.ok()) return false;
+      }
+      ++written;
+      return true;
+    }));
+    if (status.ok()) break;
+    if (!absl::IsUnavailable(status)) return WithContext(status, config_.outputs[channel].path);
+    if (stopping()) return absl::CancelledError("stopped while an output was full");
+    Waiting(fmt::format("{}: {}", config_.outputs[channel].path, Message(status)));
+    spec_.waker->WaitUntil(absl::Now() + kFullSinkWait);
+  }
+  if (written > 0) {
+    has_progress_ = true;
+    spec_.counters->emitted.fetch_add(written, std::memory_order_relaxed);
+  }
+  return absl::OkStatus();
+}
+
+bool Instance::is_dirty() const { return has_progress_ || state_->pending_bytes() > 0; }
+
+size_t Instance::pending_bytes() const { return state_->pending_bytes() + (decider_ != nullptr ? decider_->pending_bytes() : 0); }
+
+absl::Status Instance::TakeCheckpoint() {
+  FS_ASSIGN_OR_RETURN_CONTEXT(std::optional<std::string> bytes, guest_->TakeCheckpoint(checkpoints_->next_sequence()),
+                              "take_checkpoint");
+  FS_RETURN_IF_ERROR(WriteEmitted());
+  return CommitWith(std::move(bytes));
+}
+
+absl::Status Instance::CommitWith(std::optional<std::string> function_bytes) {
+  last_function_bytes_ = function_bytes;
+  FS_RETURN_IF_ERROR_CONTEXT(checkpoints_->Take(positions_, std::move(function_bytes)),
+                             fmt::format("checkpoint {}", checkpoints_->next_sequence()));
+  has_progress_ = false;
+  checkpoint_due_ = absl::Now() + config_.checkpoint_interval;
+  spec_.counters->checkpoint_id.store(checkpoints_->next_sequence() - 1, std::memory_order_relaxed);
+  for (size_t i = 0; i < inputs_.size(); ++i) inputs_[i].source->Committed(positions_[i]);
+  spec_.on_checkpoint(positions_);
+  return absl::OkStatus();
+}
+
+absl::Status Instance::Heartbeat() {
+  heartbeat_due_ = absl::Now() + config_.heartbeat_interval;
+  const absl::StatusOr<bool> healthy = guest_->CheckHeartbeat();
+  if (!healthy.ok()) {
+    if (!absl::IsAborted(healthy.status())) return healthy.status();
+    return Unavailable("check_heartbeat raised: {}", Message(healthy.status()));
+  }
+  if (!*healthy) return Unavailable("check_heartbeat returned False");
+  return WriteEmitted();
+}
+
+absl::Status Instance::Finish() {
+  if (is_dirty()) FS_RETURN_IF_ERROR(TakeCheckpoint());
+  const absl::Status closed = guest_->Close();
+  if (!closed.ok()) {
+    observe::LogWarning("function {}: close: {}", config_.name, Message(closed));
+    Log(40, fmt::format("close: {}", Message(closed)));
+    if (guest_->is_dead()) return absl::OkStatus();
+  }
+  FS_RETURN_IF_ERROR(WriteEmitted());
+  // What close() wrote and emitted counts too; its own bytes are those of the checkpoint before.
+  if (is_dirty()) return CommitWith(last_function_bytes_);
+  return absl::OkStatus();
+}
+
+void Instance::Interrupt() {
+  if (sandbox::Guest* const guest = interruptible_.load()) guest->Interrupt();
+}
+
+void Instance::Waiting(std::string what) {
+  if (what == waiting_for_) return;
+  waiting_for_ = what;
+  spec_.on_waiting(std::move(what));
+}
+
+absl::StatusOr<state::KvStore*> Instance::OpenStore(std::string_view name) { return state_->GetOrCreateStore(name); }
+
+void Instance::BeginMessage(uint32_t index) {
+  state_->Mark();
+  marked_message_ = index;
+  has_marked_ = true;
+}
+
+void Instance::Log(int level, std::string_view text) { spec_.log->Write(level, text); }
+
+connector::Positions Instance::OnAssigned(std::span<const int32_t> partitions) {
+  connector::Positions known;
+  for (const int32_t partition : partitions) {
+    const auto found = positions_[polled_input_].find(partition);
+    if (found != positions_[polled_input_].end()) known.insert(*found);
+  }
+  return known;
+}
+
+void Instance::OnRevoked(std::span<const int32_t>) {
+  if (is_dirty() && guest_ != nullptr && !guest_->is_dead()) revoke_status_.Update(TakeCheckpoint());
+}
+
+void Instance::OnLost(std::span<const int32_t>) {
+  revoke_status_.Update(Unavailable("{}: the group took the partitions away before their work was committed; it is given up and starts "
+                                    "again from the last checkpoint",
+                                    inputs_[polled_input_].topic));
+}
+
+}  // namespace fs::task

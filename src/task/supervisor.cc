@@ -1,0 +1,247 @@
+#include "task/supervisor.h"
+
+#include <absl/container/btree_map.h>
+#include <absl/synchronization/mutex.h>
+
+#include <random>
+#include <set>
+#include <system_error>
+#include <utility>
+
+#include "observe/log.h"
+#include "task/task.h"
+
+namespace fs::task {
+namespace {
+
+std::string NewStateId(std::string_view name) {
+  std::random_device entropy;
+  // Names may be 255 bytes long, as folders may: the id keeps what a person recognises.
+  return fmt::format("{}-{:08x}{:08x}", name.substr(0, 200), entropy(), entropy());
+}
+
+// What a function did to itself while being created is the request's fault, not the server's.
+absl::Status AsCreateError(const absl::Status& status) {
+  const bool is_guest_limit = absl::IsDeadlineExceeded(status) || absl::IsResourceExhausted(status) || absl::IsAborted(status);
+  return is_guest_limit ? absl::Status(absl::StatusCode::kInvalidArgument, status.message()) : status;
+}
+
+class SupervisorImpl final : public Supervisor {
+ public:
+  SupervisorImpl(Options options, catalog::Catalog& catalog, TaskEnvironment environment)
+      : options_(std::move(options)), catalog_(catalog), environment_(std::move(environment)) {}
+  ~SupervisorImpl() override { Shutdown(); }
+
+  absl::Status Recover() override;
+  absl::Status CreateFunction(std::string config_yaml, config::FunctionConfig config, catalog::Package package) override;
+  absl::Status StartFunction(std::string_view name) override;
+  absl::Status StopFunction(std::string_view name) override;
+  absl::Status DropFunction(std::string_view name) override;
+  std::vector<Description> List() const override;
+  absl::StatusOr<Description> Describe(std::string_view name) const override;
+  void Shutdown() override;
+
+ private:
+  [[nodiscard]] absl::StatusOr<std::shared_ptr<Task>> Find(std::string_view name) const;
+  [[nodiscard]] absl::Status CheckEndpoints(const config::FunctionConfig& config) const;
+  [[nodiscard]] absl::Status StartCreated(const std::shared_ptr<Task>& task);
+  void RemoveOrphans(const std::set<std::string>& state_ids);
+
+  const Options options_;
+  catalog::Catalog& catalog_;
+  const TaskEnvironment environment_;
+  mutable absl::Mutex mutex_;
+  absl::btree_map<std::string, std::shared_ptr<Task>> tasks_ ABSL_GUARDED_BY(mutex_);
+  std::set<std::shared_ptr<Task>> being_created_ ABSL_GUARDED_BY(mutex_);
+  bool shut_down_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+absl::Status SupervisorImpl::Recover() {
+  std::set<std::string> state_ids;
+  std::vector<std::shared_ptr<Task>> to_start;
+  for (const auto& function : catalog_.List()) {
+    state_ids.insert(function->state_id);
+    auto task = std::make_shared<Task>(environment_, function, Status::kStopped);
+    if (function->wanted == catalog::WantedStatus::kRunning) to_start.push_back(task);
+    absl::MutexLock lock(&mutex_);
+    tasks_[function->name] = std::move(task);
+  }
+  RemoveOrphans(state_ids);
+  for (const auto& task : to_start) {
+    const absl::Status status = task->Start(Task::StartMode::kPatient);
+    if (!status.ok()) observe::LogError("function {}: {}", task->function().name, Message(status));
+  }
+  return absl::OkStatus();
+}
+
+// A crash while a function was created or dropped leaves its folder; nobody knows it any more.
+void SupervisorImpl::RemoveOrphans(const std::set<std::string>& state_ids) {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(options_.state_dir, error)) {
+    const std::string id = entry.path().filename().string();
+    if (state_ids.contains(id)) continue;
+    observe::LogInfo("removing {}: it belongs to no function", entry.path().string());
+    absl::Status status = state::FunctionState::Destroy(*environment_.states, entry.path());
+    for (const auto& [type, connector] : environment_.connectors->all()) status.Update(connector->ForgetFunction(id));
+    if (!status.ok()) observe::LogWarning("{}: {}", entry.path().string(), Message(status));
+  }
+}
+
+absl::Status SupervisorImpl::CheckEndpoints(const config::FunctionConfig& config) const {
+  for (const auto& group : config.input_groups) {
+    for (const config::Endpoint& input : group.inputs) {
+      FS_ASSIGN_OR_RETURN(const connector::Connector* const connector, environment_.connectors->Find(input));
+      FS_RETURN_IF_ERROR(connector->ValidateInput(input));
+    }
+  }
+  for (const config::Endpoint& output : config.outputs) {
+    FS_ASSIGN_OR_RETURN(const connector::Connector* const connector, environment_.connectors->Find(output));
+    FS_RETURN_IF_ERROR(connector->ValidateOutput(output));
+    if (config.delivery == config::Delivery::kExactlyOnce && connector->guarantee() == connector::Guarantee::kAtLeastOnce) {
+      return InvalidArgument("delivery (line {}): exactly-once cannot be kept with {} (line {}): output-type {} repeats outputs after a crash; "
+                             "use delivery: at-least-once, or another output",
+                             config.delivery_line, output.path, output.line, output.type);
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SupervisorImpl::CreateFunction(std::string config_yaml, config::FunctionConfig config, catalog::Package package) {
+  if (config.type == config::TaskType::kProcessor) {
+    return Unimplemented("type: processor (a WASM module of your own) is not supported by this version; use type: python");
+  }
+  FS_RETURN_IF_ERROR(CheckEndpoints(config));
+  {
+    absl::MutexLock lock(&mutex_);
+    if (shut_down_) return Unavailable("the server is shutting down");
+    if (tasks_.size() >= options_.limit_functions) {
+      return ResourceExhausted("{} functions are registered, which is the limit (limits.functions); drop one first", tasks_.size());
+    }
+  }
+  const std::string name = config.name;
+  FS_RETURN_IF_ERROR(catalog_.Reserve(name));
+
+  auto function = std::make_shared<catalog::Function>();
+  function->name = name;
+  function->config_yaml = std::move(config_yaml);
+  function->config = std::move(config);
+  function->package = std::make_shared<const catalog::Package>(std::move(package));
+  function->wanted = catalog::WantedStatus::kRunning;
+  function->state_id = NewStateId(name);
+
+  auto task = std::make_shared<Task>(environment_, function, Status::kCreated);
+  absl::Status status = task->Start(Task::StartMode::kHeld);
+  if (status.ok()) status = StartCreated(task);
+  if (status.ok()) status = catalog_.Put(function);
+  if (!status.ok()) {
+    task->RequestStop();
+    task->Join();
+    const absl::Status destroyed = task->Destroy();
+    if (!destroyed.ok()) observe::LogWarning("function {}: left behind by a failed create: {}", name, Message(destroyed));
+    catalog_.Release(name);
+    return status;
+  }
+  {
+    absl::MutexLock lock(&mutex_);
+    tasks_[name] = task;
+  }
+  task->Release();
+  return absl::OkStatus();
+}
+
+// Waits for a task that is in no list yet, so that a shutdown can end the wait.
+absl::Status SupervisorImpl::StartCreated(const std::shared_ptr<Task>& task) {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (shut_down_) return Unavailable("the server is shutting down");
+    being_created_.insert(task);
+  }
+  const absl::Status status = task->WaitUntilRunning();
+  absl::MutexLock lock(&mutex_);
+  being_created_.erase(task);
+  return shut_down_ ? Unavailable("the server is shutting down") : AsCreateError(status);
+}
+
+absl::Status SupervisorImpl::StartFunction(std::string_view name) {
+  FS_ASSIGN_OR_RETURN(const std::shared_ptr<Task> task, Find(name));
+  absl::MutexLock lifecycle(&task->lifecycle());
+  FS_RETURN_IF_ERROR(Find(name).status());
+  FS_RETURN_IF_ERROR(catalog_.SetWanted(name, catalog::WantedStatus::kRunning));
+  FS_RETURN_IF_ERROR(task->Start(Task::StartMode::kNow));
+  return AsCreateError(task->WaitUntilRunning());
+}
+
+absl::Status SupervisorImpl::StopFunction(std::string_view name) {
+  FS_ASSIGN_OR_RETURN(const std::shared_ptr<Task> task, Find(name));
+  absl::MutexLock lifecycle(&task->lifecycle());
+  FS_RETURN_IF_ERROR(Find(name).status());
+  FS_RETURN_IF_ERROR(catalog_.SetWanted(name, catalog::WantedStatus::kStopped));
+  task->RequestStop();
+  task->Join();
+  return absl::OkStatus();
+}
+
+absl::Status SupervisorImpl::DropFunction(std::string_view name) {
+  FS_ASSIGN_OR_RETURN(const std::shared_ptr<Task> task, Find(name));
+  absl::MutexLock lifecycle(&task->lifecycle());
+  FS_RETURN_IF_ERROR(Find(name).status());
+  task->RequestStop();
+  task->Join();
+  FS_RETURN_IF_ERROR(catalog_.Remove(name));
+  const absl::Status destroyed = task->Destroy();
+  {
+    absl::MutexLock lock(&mutex_);
+    tasks_.erase(std::string(name));
+  }
+  return WithContext(destroyed, fmt::format("{} is dropped, but not all of it could be removed", name));
+}
+
+absl::StatusOr<std::shared_ptr<Task>> SupervisorImpl::Find(std::string_view name) const {
+  absl::MutexLock lock(&mutex_);
+  const auto found = tasks_.find(std::string(name));
+  if (found == tasks_.end()) return NotFound("function {}: there is none of this name; show_functions lists those there are", name);
+  return found->second;
+}
+
+std::vector<Description> SupervisorImpl::List() const {
+  std::vector<std::shared_ptr<Task>> tasks;
+  {
+    absl::MutexLock lock(&mutex_);
+    for (const auto& [name, task] : tasks_) tasks.push_back(task);
+  }
+  std::vector<Description> descriptions;
+  descriptions.reserve(tasks.size());
+  for (const auto& task : tasks) descriptions.push_back(task->Describe());
+  return descriptions;
+}
+
+absl::StatusOr<Description> SupervisorImpl::Describe(std::string_view name) const {
+  FS_ASSIGN_OR_RETURN(const std::shared_ptr<Task> task, Find(name));
+  return task->Describe();
+}
+
+void SupervisorImpl::Shutdown() {
+  std::vector<std::shared_ptr<Task>> tasks;
+  {
+    absl::MutexLock lock(&mutex_);
+    shut_down_ = true;
+    tasks.assign(being_created_.begin(), being_created_.end());
+    for (const auto& [name, task] : tasks_) tasks.push_back(task);
+  }
+  for (const auto& task : tasks) task->RequestStop();
+  for (const auto& task : tasks) task->Join();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Supervisor>> Supervisor::Create(const Options& options, catalog::Catalog& catalog, sandbox::Runtime& runtime,
+                                                               state::StateEnvironment& states, connector::Registry& connectors) {
+  std::error_code error;
+  for (const auto& folder : {options.state_dir, options.log_dir}) {
+    std::filesystem::create_directories(folder, error);
+    if (error) return Internal("{}: cannot be made: {}", folder.string(), error.message());
+  }
+  return std::make_unique<SupervisorImpl>(options, catalog, TaskEnvironment{&runtime, &states, &connectors, options.state_dir, options.log_dir});
+}
+
+}  // namespace fs::task

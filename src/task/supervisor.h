@@ -1,0 +1,80 @@
+// All functions of the server: create, start, stop, drop, and what each is doing.
+//
+// One per server, thread-safe; gRPC's threads call it. It owns a Task per function, whose instance runs on a thread of its own. Calls wait for
+// what they caused: create answers when the function runs, or with what stopped it, and then nothing is left behind.
+#ifndef FUNCTION_STREAM_TASK_SUPERVISOR_H_
+#define FUNCTION_STREAM_TASK_SUPERVISOR_H_
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+#include "catalog/catalog.h"
+#include "config/function_config.h"
+#include "connector/connector.h"
+#include "sandbox/runtime.h"
+#include "state/function_state.h"
+
+namespace fs::task {
+
+enum class Status { kCreated, kRunning, kStopped, kFailed, kRestarting };
+[[nodiscard]] std::string_view StatusName(Status status);
+
+struct InputPosition {
+  uint32_t source_id = 0;
+  std::string topic;
+  int32_t partition = 0;
+  int64_t offset = 0;
+};
+
+struct Description {
+  std::string name;
+  config::TaskType type = config::TaskType::kPython;
+  Status status = Status::kCreated;
+  std::string reason;
+  int64_t since_ms = 0;
+  uint64_t restarts = 0;
+  uint64_t processed = 0;
+  uint64_t emitted = 0;
+  uint64_t checkpoint_id = 0;
+  std::vector<InputPosition> positions;
+  std::string last_error;
+};
+
+class Supervisor {
+ public:
+  struct Options {
+    std::filesystem::path state_dir;  // one folder per function below it
+    std::filesystem::path log_dir;    // one log per function
+    uint32_t limit_functions = 10000;
+  };
+  // Does not own what it is given; they outlive it.
+  static absl::StatusOr<std::unique_ptr<Supervisor>> Create(const Options& options, catalog::Catalog& catalog, sandbox::Runtime& runtime,
+                                                            state::StateEnvironment& states, connector::Registry& connectors);
+  virtual ~Supervisor() = default;
+
+  // Starts again what was running when the server ended, and removes state that belongs to no function. Does not wait for them.
+  [[nodiscard]] virtual absl::Status Recover() = 0;
+
+  // kAlreadyExists; kInvalidArgument with the user's traceback, or from a connector; kResourceExhausted; kUnimplemented.
+  [[nodiscard]] virtual absl::Status CreateFunction(std::string config_yaml, config::FunctionConfig config, catalog::Package package) = 0;
+  // kNotFound. Starting a running one or stopping a stopped one changes nothing.
+  [[nodiscard]] virtual absl::Status StartFunction(std::string_view name) = 0;
+  [[nodiscard]] virtual absl::Status StopFunction(std::string_view name) = 0;
+  [[nodiscard]] virtual absl::Status DropFunction(std::string_view name) = 0;
+
+  [[nodiscard]] virtual std::vector<Description> List() const = 0;
+  [[nodiscard]] virtual absl::StatusOr<Description> Describe(std::string_view name) const = 0;
+
+  // A final checkpoint of every function, then all threads end. Wanted statuses stay as they are.
+  virtual void Shutdown() = 0;
+};
+
+}  // namespace fs::task
+
+#endif  // FUNCTION_STREAM_TASK_SUPERVISOR_H_

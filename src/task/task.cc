@@ -1,0 +1,254 @@
+#include "task/task.h"
+
+#include <absl/time/clock.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "observe/log.h"
+
+namespace fs::task {
+namespace {
+
+// A stop waits this long for the call in progress before it interrupts it.
+constexpr absl::Duration kStopGrace = absl::Milliseconds(400);
+// An instance that lived this long has shown that it can: earlier failures are forgiven.
+constexpr absl::Duration kHealthy = absl::Minutes(1);
+constexpr size_t kMaxErrorBytes = 64 * 1024;
+
+bool IsFinal(const absl::Status& status) {
+  return absl::IsAborted(status) || absl::IsInvalidArgument(status) || absl::IsFailedPrecondition(status) || absl::IsUnimplemented(status);
+}
+
+std::string Cut(std::string_view text) {
+  if (text.size() <= kMaxErrorBytes) return std::string(text);
+  return std::string(text.substr(0, kMaxErrorBytes)) + "\n[cut]";
+}
+
+}  // namespace
+
+std::string_view StatusName(Status status) {
+  switch (status) {
+    case Status::kCreated:
+      return "CREATED";
+    case Status::kRunning:
+      return "RUNNING";
+    case Status::kStopped:
+      return "STOPPED";
+    case Status::kFailed:
+      return "FAILED";
+    case Status::kRestarting:
+      return "RESTARTING";
+  }
+  return "UNKNOWN";
+}
+
+Task::Task(const TaskEnvironment& environment, std::shared_ptr<const catalog::Function> function, Status status)
+    : environment_(environment),
+      function_(std::move(function)),
+      state_folder_(environment_.state_dir / function_->state_id),
+      status_(status),
+      since_(absl::Now()) {}
+
+Task::~Task() {
+  RequestStop();
+  Join();
+}
+
+absl::Status Task::Start(StartMode mode) {
+  absl::MutexLock thread_lock(&thread_mutex_);
+  {
+    absl::MutexLock lock(&mutex_);
+    if (alive_) return absl::OkStatus();
+  }
+  thread_.Join();
+  FS_ASSIGN_OR_RETURN(log_, observe::FunctionLog::Open(environment_.log_dir, function_->name, {}));
+  stopping_.store(false);
+  {
+    absl::MutexLock lock(&mutex_);
+    alive_ = true;
+    held_ = mode == StartMode::kHeld;
+    patient_ = mode == StartMode::kPatient;
+    opened_ = false;
+    end_ = absl::OkStatus();
+  }
+  absl::StatusOr<Thread> thread = Thread::Start("fn:" + function_->name, [this] { Body(); });
+  if (!thread.ok()) {
+    absl::MutexLock lock(&mutex_);
+    alive_ = false;
+    return thread.status();
+  }
+  thread_ = *std::move(thread);
+  return absl::OkStatus();
+}
+
+absl::Status Task::WaitUntilRunning() {
+  absl::MutexLock lock(&mutex_);
+  mutex_.Await(absl::Condition(
+      +[](Task* task) ABSL_EXCLUSIVE_LOCKS_REQUIRED(task->mutex_) { return task->opened_ || !task->alive_; }, this));
+  return opened_ ? absl::OkStatus() : end_;
+}
+
+void Task::Release() {
+  absl::MutexLock lock(&mutex_);
+  held_ = false;
+}
+
+void Task::RequestStop() {
+  stopping_.store(true, std::memory_order_release);
+  waker_->Wake();
+  absl::MutexLock lock(&mutex_);
+  held_ = false;
+}
+
+void Task::Join() {
+  WatchStop();
+  absl::MutexLock lock(&thread_mutex_);
+  thread_.Join();
+  if (stopping_.load()) SetStatus(Status::kStopped, "");
+}
+
+void Task::WatchStop() {
+  const auto ended = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return !alive_; };
+  absl::MutexLock lock(&mutex_);
+  if (!stopping_.load()) return;
+  // Asked again and again: an interrupt only reaches the guest that is there at the time.
+  while (!mutex_.AwaitWithTimeout(absl::Condition(&ended), kStopGrace)) {
+    if (instance_ != nullptr) instance_->Interrupt();
+  }
+}
+
+absl::Status Task::Destroy() {
+  log_.reset();
+  absl::Status status = state::FunctionState::Destroy(*environment_.states, state_folder_);
+  status.Update(observe::FunctionLog::Remove(environment_.log_dir, function_->name));
+  for (const auto& [type, connector] : environment_.connectors->all()) status.Update(connector->ForgetFunction(function_->state_id));
+  return status;
+}
+
+void Task::Body() {
+  const config::Restart& policy = function_->config.restart;
+  uint32_t attempts = 0;
+  absl::Duration backoff = policy.backoff;
+  absl::Status status;
+  while (true) {
+    const absl::Time started = absl::Now();
+    status = RunInstance();
+    if (stopping_.load() || status.ok()) break;
+    log_->Write(50, Message(status));
+    observe::LogError("function {}: {}", function_->name, Message(status).substr(0, Message(status).find('\n')));
+    bool is_awaited;
+    {
+      absl::MutexLock lock(&mutex_);
+      last_error_ = Cut(Message(status));
+      is_awaited = !opened_ && !patient_;
+    }
+    if (IsFinal(status) || is_awaited) break;
+    if (absl::Now() - started >= kHealthy) {
+      attempts = 0;
+      backoff = policy.backoff;
+    }
+    if (attempts == policy.max_attempts) {
+      status = WithContext(status, fmt::format("given up after {} restarts in a row", attempts));
+      break;
+    }
+    ++attempts;
+    SetStatus(Status::kRestarting, fmt::format("restart {} of at most {}: {}", attempts, policy.max_attempts, Message(status)));
+    const absl::Time resume = absl::Now() + backoff;
+    while (!stopping_.load() && absl::Now() < resume) waker_->WaitUntil(resume);
+    if (stopping_.load()) break;
+    backoff = std::min(backoff * 2, policy.backoff_max);
+    absl::MutexLock lock(&mutex_);
+    ++restarts_;
+  }
+
+  if (stopping_.load() || status.ok()) {
+    SetStatus(Status::kStopped, "");
+  } else {
+    SetStatus(Status::kFailed, std::string(Message(status)));
+  }
+  absl::MutexLock lock(&mutex_);
+  end_ = status.ok() ? absl::CancelledError("stopped before it ran") : status;
+  alive_ = false;
+}
+
+absl::Status Task::RunInstance() {
+  InstanceSpec spec;
+  spec.function = function_;
+  spec.state_folder = state_folder_;
+  spec.runtime = environment_.runtime;
+  spec.states = environment_.states;
+  spec.connectors = environment_.connectors;
+  spec.log = log_.get();
+  spec.waker = waker_;
+  spec.counters = &counters_;
+  spec.stopping = &stopping_;
+  spec.on_checkpoint = [this](std::span<const connector::Positions> positions) {
+    absl::MutexLock lock(&mutex_);
+    positions_.assign(positions.begin(), positions.end());
+  };
+  spec.on_waiting = [this](std::string what) {
+    absl::MutexLock lock(&mutex_);
+    waiting_for_ = std::move(what);
+  };
+
+  Instance instance(std::move(spec));
+  {
+    absl::MutexLock lock(&mutex_);
+    instance_ = &instance;
+    waiting_for_.clear();
+  }
+  absl::Status status = instance.Open();
+  if (status.ok()) {
+    SetStatus(Status::kRunning, "");
+    absl::MutexLock lock(&mutex_);
+    opened_ = true;
+    mutex_.Await(absl::Condition(
+        +[](Task* task) ABSL_EXCLUSIVE_LOCKS_REQUIRED(task->mutex_) { return !task->held_; }, this));
+  }
+  if (status.ok()) status = instance.Run();
+  absl::MutexLock lock(&mutex_);
+  instance_ = nullptr;
+  return status;
+}
+
+void Task::SetStatus(Status status, std::string reason) {
+  absl::MutexLock lock(&mutex_);
+  reason_ = Cut(reason);
+  if (status_ == status) return;
+  since_ = absl::Now();
+  status_ = status;
+  observe::LogInfo("function {}: {}", function_->name, StatusName(status));
+}
+
+Description Task::Describe() const {
+  Description description;
+  description.name = function_->name;
+  description.type = function_->config.type;
+  description.processed = counters_.processed.load(std::memory_order_relaxed);
+  description.emitted = counters_.emitted.load(std::memory_order_relaxed);
+  description.checkpoint_id = counters_.checkpoint_id.load(std::memory_order_relaxed);
+
+  absl::MutexLock lock(&mutex_);
+  description.status = status_;
+  description.reason = status_ == Status::kRunning ? waiting_for_ : reason_;
+  description.since_ms = absl::ToUnixMillis(since_);
+  description.restarts = restarts_;
+  description.last_error = last_error_;
+  size_t input = 0;
+  for (size_t group = 0; group < function_->config.input_groups.size(); ++group) {
+    for (const config::Endpoint& endpoint : function_->config.input_groups[group].inputs) {
+      if (input >= positions_.size()) break;
+      const config::Property* topic = endpoint.Find("topic");
+      if (topic == nullptr) topic = endpoint.Find("path");
+      for (const auto& [partition, offset] : positions_[input]) {
+        description.positions.push_back(
+            {static_cast<uint32_t>(group), topic != nullptr ? topic->value : std::string(), partition, offset});
+      }
+      ++input;
+    }
+  }
+  return description;
+}
+
+}  // namespace fs::task

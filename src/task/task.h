@@ -1,0 +1,110 @@
+// One function of the server: its thread, its status, and the policy that brings it back after a failure.
+//
+// Owned by the Supervisor, thread-safe. The thread exists from Start until the function is stopped or has failed; on it lives one Instance
+// after the other. What ends an instance decides what follows:
+//
+//   stop requested                                        STOPPED
+//   user code raised (on_error: fail), bad configuration  FAILED, with the reason; start tries again
+//   state of another run                                  FAILED
+//   trap, time-out, memory, heartbeat, I/O                RESTARTING: a new instance from the last checkpoint after a back-off that doubles;
+//                                                         FAILED after restart.max_attempts in a row; a minute of health forgives
+#ifndef FUNCTION_STREAM_TASK_TASK_H_
+#define FUNCTION_STREAM_TASK_TASK_H_
+
+#include <absl/base/thread_annotations.h>
+#include <absl/synchronization/mutex.h>
+#include <absl/synchronization/notification.h>
+#include <absl/time/time.h>
+
+#include <atomic>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "base/thread.h"
+#include "base/waker.h"
+#include "task/instance.h"
+#include "task/supervisor.h"
+
+namespace fs::task {
+
+// What all tasks share; outlives them.
+struct TaskEnvironment {
+  sandbox::Runtime* runtime = nullptr;
+  state::StateEnvironment* states = nullptr;
+  connector::Registry* connectors = nullptr;
+  std::filesystem::path state_dir;
+  std::filesystem::path log_dir;
+};
+
+class Task {
+ public:
+  // A task that does not run yet, with the status that its function has then.
+  Task(const TaskEnvironment& environment, std::shared_ptr<const catalog::Function> function, Status status);
+  // Stops it.
+  ~Task();
+
+  // Starts the thread; nothing to do when it runs. WaitUntilRunning: OK once the function runs (also when it is between restarts), or
+  // what ended it. kHeld: it runs only after Release: init has been called, no record was taken. kPatient: nobody waits for the
+  // answer, so a first instance that cannot be opened is tried again as a later one would be.
+  enum class StartMode { kNow, kHeld, kPatient };
+  [[nodiscard]] absl::Status Start(StartMode mode);
+  [[nodiscard]] absl::Status WaitUntilRunning();
+  void Release();
+
+  // Asks it to stop: it commits what it has, calls close, and ends; a call that does not return is interrupted after a moment.
+  // Join waits for that, within about a second. OK when it is not running.
+  void RequestStop();
+  void Join();
+
+  // Removes state and log. Only when it does not run.
+  [[nodiscard]] absl::Status Destroy();
+
+  [[nodiscard]] Description Describe() const;
+  [[nodiscard]] const catalog::Function& function() const { return *function_; }
+
+  // Serialises start, stop and drop of this function; the Supervisor's calls hold it.
+  absl::Mutex& lifecycle() { return lifecycle_; }
+
+ private:
+  void Body();
+  // Runs one instance to its end.
+  [[nodiscard]] absl::Status RunInstance();
+  void SetStatus(Status status, std::string reason);
+  // Interrupts a call that goes on too long after a stop was asked for.
+  void WatchStop();
+
+  const TaskEnvironment environment_;
+  const std::shared_ptr<const catalog::Function> function_;
+  const std::filesystem::path state_folder_;
+  absl::Mutex lifecycle_;
+
+  std::atomic<bool> stopping_{false};
+  std::shared_ptr<Waker> waker_ = std::make_shared<Waker>();
+  InstanceCounters counters_;
+  absl::Mutex thread_mutex_;
+  Thread thread_ ABSL_GUARDED_BY(thread_mutex_);
+
+  mutable absl::Mutex mutex_;
+  Instance* instance_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  std::unique_ptr<observe::FunctionLog> log_;  // of the running thread
+  bool alive_ ABSL_GUARDED_BY(mutex_) = false;   // the thread has work
+  bool held_ ABSL_GUARDED_BY(mutex_) = false;
+  bool patient_ ABSL_GUARDED_BY(mutex_) = false;
+  bool opened_ ABSL_GUARDED_BY(mutex_) = false;  // an instance was opened since Start
+  absl::Status end_ ABSL_GUARDED_BY(mutex_);     // what ended the thread
+  Status status_ ABSL_GUARDED_BY(mutex_);
+  std::string reason_ ABSL_GUARDED_BY(mutex_);
+  std::string waiting_for_ ABSL_GUARDED_BY(mutex_);
+  std::string last_error_ ABSL_GUARDED_BY(mutex_);
+  absl::Time since_ ABSL_GUARDED_BY(mutex_);
+  uint64_t restarts_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::vector<connector::Positions> positions_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace fs::task
+
+#endif  // FUNCTION_STREAM_TASK_TASK_H_

@@ -1,0 +1,24 @@
+"""Fixtures of the black-box tests: a server of the test's own, and its client."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fs_client import FsClient
+from support.server import Server
+
+pytest_plugins = ["support.kafka"]
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    with Server(tmp_path / "server") as running:
+        yield running
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[FsClient]:
+    with server.client() as connected:
+        yield connected

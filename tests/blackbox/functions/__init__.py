@@ -1,0 +1,1 @@
+"""Functions that the black-box tests upload: each module is a user's own."""

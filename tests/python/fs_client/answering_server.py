@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent import futures
 from typing import Any
 
@@ -37,3 +37,11 @@ class Server:
             return answer(request, context)
         self.requests.append(request)
         return answer
+
+
+def collect(received: list[Any], answer: Any) -> Callable[[Iterator[Any], Any], Any]:
+    def take(requests: Iterator[Any], context: Any) -> Any:
+        received.extend(requests)
+        return answer
+
+    return take

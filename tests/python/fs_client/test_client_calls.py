@@ -12,7 +12,7 @@ from typing import Any
 
 import grpc
 import pytest
-from answering_server import Server
+from answering_server import Server, collect
 from fs_api import FSProcessorDriver
 from fs_client import (
     AuthenticationError,
@@ -34,6 +34,7 @@ from fs_client._proto import function_stream_pb2 as pb
 from fs_client.config import EmbeddedInput, WasmTaskBuilder, WasmTaskConfig
 
 OK = pb.Response(status_code=pb.OK)
+MATCH_STATEMENT_SINCE = (3, 10)
 INFO = pb.ServerInfoResponse(version="1", python_version="3.13", max_package_bytes=1 << 26)
 
 
@@ -50,14 +51,6 @@ def job_file(tmp_path: Any) -> Any:
     file = tmp_path / "job.py"
     file.write_text("from fs_api import FSProcessorDriver\nclass Job(FSProcessorDriver):\n    def process(self, c, s, d): pass\n")
     return file
-
-
-def collect(received: list[Any], answer: Any) -> Callable[[Iterator[Any], Any], Any]:
-    def take(requests: Iterator[Any], context: Any) -> Any:
-        received.extend(requests)
-        return answer
-
-    return take
 
 
 STATUSES = [
@@ -148,8 +141,13 @@ def test_a_server_that_comes_back_is_found_soon(server: Server) -> None:
         again.server.stop(None)
 
 
+def slowly(request: Any, context: Any) -> pb.Response:
+    time.sleep(2)
+    return OK
+
+
 def test_a_server_that_does_not_answer(client: FsClient, server: Server) -> None:
-    server.answers["StopFunction"] = lambda request, context: time.sleep(2) or OK
+    server.answers["StopFunction"] = slowly
     started = time.monotonic()
     with pytest.raises(FunctionStreamTimeoutError, match="stop x: no answer"):
         client.stop_function("x", timeout=0.2)
@@ -223,7 +221,7 @@ def test_what_the_server_cannot_run_is_refused_before_the_upload(client: FsClien
     server.answers["GetServerInfo"] = pb.ServerInfoResponse(python_version="3.9.1", max_package_bytes=100)
     with pytest.raises(PackagingError, match="the server's limit is 100"):
         client.create_python_function_from_source(config(), job_file, "Job")
-    if sys.version_info >= (3, 10):
+    if sys.version_info >= MATCH_STATEMENT_SINCE:
         job_file.write_text(job_file.read_text() + "match 1:\n    case _: pass\n")
         with pytest.raises(PackagingError, match=r"needs Python 3\.10, the server runs 3\.9\.1"):
             client.create_python_function_from_source(config(), job_file, "Job")
@@ -254,7 +252,7 @@ def test_broken_code_is_reported_without_a_server(job_file: Any) -> None:
         lambda client: client.start_function("x", timeout=0),
         lambda client: client.publish("t", [1]),
         lambda client: client.publish("t", 1),
-        lambda client: client.publish("t", Record(value="text")),
+        lambda client: client.publish("t", Record(value="text")),  # type: ignore[arg-type]
     ],
 )
 def test_wrong_arguments_are_client_errors(call: Callable[[FsClient], Any], client: FsClient) -> None:
@@ -371,7 +369,7 @@ def test_subscribe_gives_records_until_the_end(client: FsClient, server: Server)
 
 def test_subscribe_passes_on_where_to_begin(client: FsClient, server: Server) -> None:
     seen: list[pb.SubscribeRequest] = []
-    server.answers["Subscribe"] = lambda request, context: iter(seen.append(request) or ())
+    server.answers["Subscribe"] = lambda request, context: iter([seen.append(request)][:0])  # type: ignore[func-returns-value]
     list(client.subscribe("t", offset=0, group_id="g", from_earliest=False, follow=False))
     list(client.subscribe("t"))
     assert seen[0] == pb.SubscribeRequest(topic="t", offset=0, group_id="g")

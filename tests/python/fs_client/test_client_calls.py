@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -191,9 +192,10 @@ def test_what_the_server_cannot_run_is_refused_before_the_upload(client: FsClien
     server.answers["GetServerInfo"] = pb.ServerInfoResponse(python_version="3.9.1", max_package_bytes=100)
     with pytest.raises(PackagingError, match="the server's limit is 100"):
         client.create_python_function_from_source(config(), job_file, "Job")
-    job_file.write_text(job_file.read_text() + "match 1:\n    case _: pass\n")
-    with pytest.raises(PackagingError, match=r"needs Python 3\.10, the server runs 3\.9\.1"):
-        client.create_python_function_from_source(config(), job_file, "Job")
+    if sys.version_info >= (3, 10):
+        job_file.write_text(job_file.read_text() + "match 1:\n    case _: pass\n")
+        with pytest.raises(PackagingError, match=r"needs Python 3\.10, the server runs 3\.9\.1"):
+            client.create_python_function_from_source(config(), job_file, "Job")
     job_file.write_text("import grpc\n" + job_file.read_text())
     server.answers["GetServerInfo"] = INFO
     with pytest.raises(PackagingError, match=r"(?s)job\.py:1: grpcio .* has native code.*__main__") as raised:

@@ -86,7 +86,7 @@ def _is_driver(value: object) -> bool:
 
 def _find_class(module: ModuleType, entry_module: str, class_name: str, function_name: str) -> type:
     where = f"module {entry_module!r}"
-    defined = {
+    defined: dict[str, type] = {
         name: value
         for name, value in vars(module).items()
         if _is_driver(value) and value.__module__ == module.__name__ and value.__name__ == name

@@ -92,9 +92,7 @@ class PackageFinder(importlib.abc.MetaPathFinder):
             spec.submodule_search_locations = [folder]
         return spec
 
-    def find_distributions(
-        self, context: "importlib.metadata.DistributionFinder.Context"
-    ) -> Iterable["importlib.metadata.Distribution"]:
+    def find_distributions(self, context: "importlib.metadata.DistributionFinder.Context") -> Iterable["importlib.metadata.Distribution"]:
         """Distributions whose *.dist-info the package carries, for importlib.metadata."""
         from .distributions import find
 

@@ -77,6 +77,8 @@ struct Client::Core {
     uint64_t suppressed = 0;
     if (!core->log_limit.Admit(suppressed)) return;
     if (suppressed > 0) observe::LogWarning("{}: kafka {}: {} similar lines left out", core->name.owner, core->name.cluster, suppressed);
+    // That a client ends with records it has not sent is how an instance stops between checkpoints.
+    if (std::string_view(facility) == "TERMINATE") level = 7;
     // A connection that fails is tried again: that is worth a warning, and what it means for the function is told by Poll and Flush.
     const bool is_retried = std::string_view(facility) == "FAIL";
     if (level <= 3 && !is_retried) {
@@ -159,6 +161,8 @@ Client::~Client() {
 }
 
 rd_kafka_t* Client::get() const { return core_->client; }
+
+const std::string& Client::owner() const { return core_->name.owner; }
 
 const std::string& Client::cluster() const { return core_->name.cluster; }
 

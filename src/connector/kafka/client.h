@@ -48,6 +48,7 @@ class Client {
   ~Client();
 
   [[nodiscard]] rd_kafka_t* get() const;
+  [[nodiscard]] const std::string& owner() const;
   [[nodiscard]] const std::string& cluster() const;
 
   // From now on, what arrives in `queue` while it is empty wakes the instance. The client keeps the queue until its end.

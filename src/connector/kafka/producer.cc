@@ -125,7 +125,7 @@ void Producer::OnError(rd_kafka_resp_err_t error, std::string_view reason) noexc
     if (failure_.ok()) failure_ = FailedPrecondition("output to Kafka at {}: {}", client_->cluster(), Describe(fatal, text));
     return;
   }
-  if (trouble_.empty()) observe::LogWarning("function output: Kafka at {}: {}", client_->cluster(), Describe(error, reason));
+  if (trouble_.empty()) observe::LogWarning("{}: output to Kafka at {}: {}", client_->owner(), client_->cluster(), Describe(error, reason));
   if (error != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || trouble_.empty()) trouble_ = Describe(error, reason);
 }
 

@@ -150,6 +150,13 @@ absl::StatusOr<RdKafkaConf> CommonConf(const ClientSettings& settings, const std
   return conf;
 }
 
+bool ExcludesIdempotence(const rd_kafka_conf_t& conf, const std::map<std::string, std::string>& properties) {
+  if (ValueOf(conf, "acks") != "-1" || ValueOf(conf, "retries") == "0") return true;
+  // librdkafka lowers its own default, but refuses the user's.
+  const bool is_given = properties.contains("max.in.flight") || properties.contains("max.in.flight.requests.per.connection");
+  return is_given && std::atoll(ValueOf(conf, "max.in.flight").c_str()) > 5;
+}
+
 // Without brokers, and without what would reach an authentication server or run kinit.
 ClientSettings Offline(ClientSettings settings) {
   settings.bootstrap_servers.clear();
@@ -218,10 +225,7 @@ absl::StatusOr<RdKafkaConf> ProducerConf(const ClientSettings& settings, const s
   FS_RETURN_IF_ERROR(SetAll(conf.get(), kProducerDefaults));
   FS_RETURN_IF_ERROR(SetAll(conf.get(), settings.properties));
   // Idempotence is our default, so a user who asks for what excludes it need not know to switch it off.
-  const std::string in_flight = ValueOf(*conf, "max.in.flight.requests.per.connection");
-  const bool excludes_idempotence =
-      ValueOf(*conf, "acks") != "-1" || std::atoll(in_flight.c_str()) > 5 || ValueOf(*conf, "retries") == "0";
-  if (excludes_idempotence && !settings.properties.contains("enable.idempotence")) {
+  if (ExcludesIdempotence(*conf, settings.properties) && !settings.properties.contains("enable.idempotence")) {
     FS_RETURN_IF_ERROR(Set(conf.get(), "enable.idempotence", "false"));
   }
   return conf;

@@ -95,6 +95,7 @@ absl::Status KafkaSource::Poll(size_t max_records, size_t max_bytes, std::vector
   FS_RETURN_IF_ERROR(HandOut(max_records, max_bytes, out));
   if (out.size() > before) {
     trouble_ = absl::OkStatus();
+    has_contact_ = true;
     return absl::OkStatus();
   }
   if (!trouble_.ok()) probe_->Ask();
@@ -135,9 +136,7 @@ void KafkaSource::ServeProbe() {
       return Trouble(fmt::format("{}; waiting for it to be created", Message(answer->status())));
     }
     if (absl::IsFailedPrecondition(answer->status())) return Fail(answer->status());
-    // A first look that got no answer adds nothing to what the client itself reports.
-    if (!trouble_.ok() && last_broker_error_.empty()) Trouble(std::string(Message(answer->status())));
-    return;
+    return Trouble(last_broker_error_.empty() ? std::string(Message(answer->status())) : Unreachable(last_broker_error_));
   }
   if (settings_.partition && static_cast<size_t>(*settings_.partition) >= **answer) {
     was_missing_ = true;
@@ -148,8 +147,9 @@ void KafkaSource::ServeProbe() {
     // The client looks for a missing topic with its regular refresh only, minutes apart; subscribing again makes it look now.
     if (absl::Status status = Subscribe(); !status.ok()) return Fail(std::move(status));
   }
-  if (!trouble_.ok()) observe::LogInfo("{}: back", Place());
+  if (!trouble_.ok()) observe::LogInfo("{}: {}: back", client_->owner(), Place());
   trouble_ = absl::OkStatus();
+  has_contact_ = true;
   last_broker_error_.clear();
 }
 
@@ -216,7 +216,7 @@ void KafkaSource::Committed(const Positions& positions) {
 void KafkaSource::OnRebalance(rd_kafka_resp_err_t event, rd_kafka_topic_partition_list_t* partitions) noexcept {
   if (event == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
     const std::vector<int32_t> given = PartitionsOf(*partitions);
-    observe::LogInfo("{}: given partitions [{}]", Place(), fmt::join(given, ", "));
+    observe::LogInfo("{}: {}: given partitions [{}]", client_->owner(), Place(), fmt::join(given, ", "));
     const Positions known = listener_->OnAssigned(given);
     for (int i = 0; i < partitions->cnt; ++i) {
       rd_kafka_topic_partition_t& element = partitions->elems[i];
@@ -235,7 +235,7 @@ void KafkaSource::OnRebalance(rd_kafka_resp_err_t event, rd_kafka_topic_partitio
   }
   const std::vector<int32_t> taken = PartitionsOf(*partitions);
   const bool is_lost = rd_kafka_assignment_lost(client_->get()) != 0;
-  observe::LogInfo("{}: {} partitions [{}]", Place(), is_lost ? "lost" : "gives up", fmt::join(taken, ", "));
+  observe::LogInfo("{}: {}: {} partitions [{}]", client_->owner(), Place(), is_lost ? "lost" : "gives up", fmt::join(taken, ", "));
   if (is_lost) {
     listener_->OnLost(taken);
   } else {
@@ -296,15 +296,25 @@ void KafkaSource::OnError(rd_kafka_resp_err_t error, std::string_view reason) no
       return Fail(FailedPrecondition("{}: {}", Place(), Describe(fatal, text)));
     }
     case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
-      return Trouble(fmt::format("Kafka at {} cannot be reached: {}", client_->cluster(),
-                                 last_broker_error_.empty() ? std::string(reason) : last_broker_error_));
+      return Trouble(Unreachable(last_broker_error_.empty() ? reason : last_broker_error_));
     case RD_KAFKA_RESP_ERR__AUTHENTICATION:
     case RD_KAFKA_RESP_ERR__SSL:
       last_broker_error_ = reason;
       return Trouble(fmt::format("Kafka at {} does not let us in: {}", client_->cluster(), reason));
-    default:
-      // Of one broker; others may do. Told when none is left.
+    case RD_KAFKA_RESP_ERR__TRANSPORT:
+    case RD_KAFKA_RESP_ERR__RESOLVE:
+    case RD_KAFKA_RESP_ERR__TIMED_OUT:
+      // Of one broker, and others may do: the probe finds out. Before the first contact it is all there is to tell.
       last_broker_error_ = Describe(error, reason);
+      if (!has_contact_) return Trouble(Unreachable(last_broker_error_));
+      probe_->Ask();
+      return;
+    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
+      was_missing_ = true;
+      [[fallthrough]];
+    default:
+      return Trouble(fmt::format("{}: {}", Place(), Describe(error, reason)));
   }
 }
 
@@ -315,9 +325,9 @@ void KafkaSource::OnErrorMessage(const rd_kafka_message_t& message) {
       return;
     case RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED:
       // What follows is a rebalance: lost, then assigned anew.
-      observe::LogWarning("{}: a batch took longer than max.poll.interval.ms, so the group gave our partitions to others; they are asked for again. "
+      observe::LogWarning("{}: {}: a batch took longer than max.poll.interval.ms, so the group gave our partitions to others; they are asked for again. "
                           "Raise max.poll.interval.ms if process() is meant to take that long",
-                          Place());
+                          client_->owner(), Place());
       return;
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
     case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
@@ -353,9 +363,13 @@ void KafkaSource::Fail(absl::Status status) {
 }
 
 void KafkaSource::Trouble(std::string text) {
-  if (trouble_.ok()) observe::LogWarning("function input: {}", text);
+  if (trouble_.ok()) observe::LogWarning("{}: {}", client_->owner(), text);
   trouble_ = Unavailable("{}", text);
   probe_->Ask();
+}
+
+std::string KafkaSource::Unreachable(std::string_view reason) const {
+  return fmt::format("Kafka at {} cannot be reached: {}", client_->cluster(), reason);
 }
 
 std::string KafkaSource::Place() const { return fmt::format("topic {} (group {}) on Kafka at {}", settings_.topic, settings_.group_id, client_->cluster()); }

@@ -55,6 +55,7 @@ class KafkaSource final : public Source, private ClientHandler {
   void Fail(absl::Status status);
   // The outside is away: Poll says so until the probe or a record shows that it is back.
   void Trouble(std::string text);
+  [[nodiscard]] std::string Unreachable(std::string_view reason) const;
   [[nodiscard]] std::string Place() const;
 
   const InputSettings settings_;
@@ -76,7 +77,8 @@ class KafkaSource final : public Source, private ClientHandler {
 
   absl::Status failure_;
   absl::Status trouble_;
-  bool was_missing_ = false;   // the topic, at the last look
+  bool was_missing_ = false;  // the topic, at the last look
+  bool has_contact_ = false;  // a broker has answered since Start
   std::string last_broker_error_;
 };
 

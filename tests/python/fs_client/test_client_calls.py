@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -155,7 +156,7 @@ def test_an_upload_is_a_header_and_chunks(client: FsClient, server: Server, job_
     server.answers["GetServerInfo"] = INFO
     server.answers["UploadFunction"] = collect(received, OK)
     (job_file.parent / "noise.bin").write_bytes(random.Random(1).randbytes(900_000))
-    job_file.write_text(job_file.read_text() + "open(__import__('os').path.dirname(__file__) + '/noise.bin')")
+    job_file.write_text(job_file.read_text() + "__import__('pkgutil').get_data(__name__, 'noise.bin')")
     assert client.create_python_function_from_source(config(), job_file, "Job") is True
     header, *chunks = received
     assert len(chunks) == 4
@@ -179,7 +180,7 @@ def test_an_old_server_gets_modules(client: FsClient, server: Server, job_file: 
     assert client.create_python_function_from_source(config(), job_file, "Job") is True
     (request,) = server.requests
     assert (request.class_name, [one.module_name for one in request.modules]) == ("Job", ["job", "helper"])
-    job_file.write_text(job_file.read_text() + "open(__import__('os').path.dirname(__file__) + '/data.txt')")
+    job_file.write_text(job_file.read_text() + "__import__('pkgutil').get_data(__name__, 'data.txt')")
     (job_file.parent / "data.txt").write_text("x")
     with pytest.raises(PackagingError, match=r"takes no data files, but the package has data\.txt"):
         client.create_python_function_from_source(config(), job_file, "Job")
@@ -191,9 +192,10 @@ def test_what_the_server_cannot_run_is_refused_before_the_upload(client: FsClien
     server.answers["GetServerInfo"] = pb.ServerInfoResponse(python_version="3.9.1", max_package_bytes=100)
     with pytest.raises(PackagingError, match="the server's limit is 100"):
         client.create_python_function_from_source(config(), job_file, "Job")
-    job_file.write_text(job_file.read_text() + "match 1:\n    case _: pass\n")
-    with pytest.raises(PackagingError, match=r"needs Python 3\.10, the server runs 3\.9\.1"):
-        client.create_python_function_from_source(config(), job_file, "Job")
+    if sys.version_info >= (3, 10):
+        job_file.write_text(job_file.read_text() + "match 1:\n    case _: pass\n")
+        with pytest.raises(PackagingError, match=r"needs Python 3\.10, the server runs 3\.9\.1"):
+            client.create_python_function_from_source(config(), job_file, "Job")
     job_file.write_text("import grpc\n" + job_file.read_text())
     server.answers["GetServerInfo"] = INFO
     with pytest.raises(PackagingError, match=r"(?s)job\.py:1: grpcio .* has native code.*__main__") as raised:

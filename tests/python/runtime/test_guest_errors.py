@@ -214,7 +214,7 @@ def test_what_user_code_prints_and_logs(guest):
         (50, "root: from the root"),
     ]
     assert logs[4][0] == 30 and "UserWarning: careful" in logs[4][1] and "user.py:" in logs[4][1]
-    assert logs[5][0] == 40 and logs[5][1].startswith("failed\nTraceback (most recent call last):\n  File \"user.py\"")
+    assert logs[5][0] == 40 and logs[5][1].startswith('failed\nTraceback (most recent call last):\n  File "user.py"')
     assert sorted(guest.printed().splitlines()) == ["printed", "to stderr"]
 
 

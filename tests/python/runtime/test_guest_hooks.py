@@ -1,5 +1,7 @@
 """Hooks other than process(), loading a class, and what makes a class unfit."""
 
+# ruff: noqa: E501 (tables of one case a line)
+
 import pytest
 from guest_abi import (
     BAD_PACKAGE,
@@ -189,9 +191,21 @@ def test_the_class_is_found(guest, source, options):
     ("source", "options", "message"),
     [
         ("x = 1", {}, "module 'user' defines no FSProcessorDriver: derive a class from fs_api.FSProcessorDriver, or name the class"),
-        (TWO, {}, "module 'user' defines several functions, none named 'function': name the class; its FSProcessorDriver classes: Minimal, Second"),
-        (BASE_AND_CLASS, {}, "module 'user' defines several functions, none named 'function': name the class; its FSProcessorDriver classes: Base, Derived"),
-        (MINIMAL, {"class_name": "Minimla"}, "module 'user' has no class 'Minimla'; its FSProcessorDriver classes: Minimal (did you mean 'Minimal'?)"),
+        (
+            TWO,
+            {},
+            "module 'user' defines several functions, none named 'function': name the class; its FSProcessorDriver classes: Minimal, Second",
+        ),
+        (
+            BASE_AND_CLASS,
+            {},
+            "module 'user' defines several functions, none named 'function': name the class; its FSProcessorDriver classes: Base, Derived",
+        ),
+        (
+            MINIMAL,
+            {"class_name": "Minimla"},
+            "module 'user' has no class 'Minimla'; its FSProcessorDriver classes: Minimal (did you mean 'Minimal'?)",
+        ),
         ("x = 1", {"class_name": "x"}, "'x' of module 'user' is no class but int; its FSProcessorDriver classes: none"),
         (
             "class Duck:\n    def process(self, ctx, source_id, data): ...",
@@ -216,7 +230,11 @@ def test_the_class_is_found(guest, source, options):
         (MINIMAL + "    close = None\n", {}, "class 'Minimal' of module 'user': close is NoneType, not a method"),
         (MINIMAL, {"entry": "other"}, "the package has no module 'other'; its modules: user"),
         ([], {"class_name": "X"}, "no module of the package defines class 'X'; its modules: none"),
-        ([("m", "a", TWO), ("m", "b", TWO)], {"class_name": "Second"}, "class 'Second' is defined in several modules (a, b): name the module"),
+        (
+            [("m", "a", TWO), ("m", "b", TWO)],
+            {"class_name": "Second"},
+            "class 'Second' is defined in several modules (a, b): name the module",
+        ),
         ([("m", "a", "x"), ("m", "b", "y")], {"class_name": "Z"}, "no module of the package defines class 'Z'; its modules: a, b"),
     ],
 )

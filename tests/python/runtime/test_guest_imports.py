@@ -1,5 +1,7 @@
 """The import hook: packages from memory, their data, and modules named like the standard library's."""
 
+# ruff: noqa: E501 (tables of one case a line)
+
 import textwrap
 
 import pytest
@@ -84,7 +86,11 @@ def test_a_circular_import_that_fails_says_so(guest):
 
 
 def test_a_plain_module_with_submodules_is_a_package(guest):
-    files = [("m", "main", "import lib.part\nresult = lib.value, lib.part.value\n" + MAIN), ("m", "lib", "value = 1"), ("m", "lib.part", "value = 2")]
+    files = [
+        ("m", "main", "import lib.part\nresult = lib.value, lib.part.value\n" + MAIN),
+        ("m", "lib", "value = 1"),
+        ("m", "lib.part", "value = 2"),
+    ]
     assert run(guest, files) == (1, 2)
 
 
@@ -120,7 +126,10 @@ DATA = [
             "from importlib import resources; result = sorted(e.name for e in resources.files('pkg').iterdir())",
             ["__init__.py", "data.txt", "deep", "mod.py"],
         ),
-        ("from importlib import resources\nwith resources.files('pkg').joinpath('data.txt').open(encoding='utf-8') as f: result = f.read()", "text \xe4"),
+        (
+            "from importlib import resources\nwith resources.files('pkg').joinpath('data.txt').open(encoding='utf-8') as f: result = f.read()",
+            "text \xe4",
+        ),
         ("from importlib import resources; result = resources.files('pkg').joinpath('../assets/logo.svg').name", "logo.svg"),
         ("import pkg; result = pkg.__loader__.get_data('pkg/deep/../data.txt')", "text \xe4".encode()),
         ("from importlib import metadata; result = metadata.version('some-lib'), metadata.version('Some.Lib')", ("1.2", "1.2")),
@@ -135,9 +144,21 @@ def test_package_data(guest, statement, value):
     ("statement", "kind", "message"),
     [
         ("import pkgutil; pkgutil.get_data('pkg', 'none')", "FileNotFoundError", "the function's package has no file 'pkg/none'"),
-        ("from importlib import resources; resources.read_text('pkg', 'none')", "FileNotFoundError", "the function's package has no file 'pkg/none'"),
-        ("from importlib import resources; resources.files('pkg').read_bytes()", "IsADirectoryError", "the function's package has no file 'pkg'"),
-        ("from importlib import metadata; metadata.version('other')", "importlib.metadata.PackageNotFoundError", "No package metadata was found for other"),
+        (
+            "from importlib import resources; resources.read_text('pkg', 'none')",
+            "FileNotFoundError",
+            "the function's package has no file 'pkg/none'",
+        ),
+        (
+            "from importlib import resources; resources.files('pkg').read_bytes()",
+            "IsADirectoryError",
+            "the function's package has no file 'pkg'",
+        ),
+        (
+            "from importlib import metadata; metadata.version('other')",
+            "importlib.metadata.PackageNotFoundError",
+            "No package metadata was found for other",
+        ),
         ("import pkg; pkg.__loader__.get_data('../x')", "FileNotFoundError", "'../x' lies outside the function's package"),
     ],
 )
@@ -170,8 +191,14 @@ SHADOW = [
         # The library goes on with its own: logging.config and zipfile have not been imported before.
         ("import plistlib, tomllib, json; result = tomllib.loads('a = 1'), json.value", ({"a": 1}, "mine")),
         ("import urllib.request as r; result = r.Request('http://x').host", "x"),
-        ("import calendar, datetime, email; result = calendar.value, datetime.datetime.strptime('2024-02-29', '%Y-%m-%d').day", ("my calendar", 29)),
-        ("import http.cookiejar, calendar; result = http.cookiejar.http2time('Wed, 09 Feb 1994 22:23:32 GMT'), calendar.value", (760832612.0, "my calendar")),
+        (
+            "import calendar, datetime, email; result = calendar.value, datetime.datetime.strptime('2024-02-29', '%Y-%m-%d').day",
+            ("my calendar", 29),
+        ),
+        (
+            "import http.cookiejar, calendar; result = http.cookiejar.http2time('Wed, 09 Feb 1994 22:23:32 GMT'), calendar.value",
+            (760832612.0, "my calendar"),
+        ),
         ("import pickle, json; result = type(pickle.loads(pickle.dumps(json.Thing()))) is json.Thing", True),
         ("import typing, json\ndef f(x: 'json.Thing'): pass\nresult = typing.get_type_hints(f)['x'] is json.Thing", True),
         ("import json\ntry:\n import json.nothing\nexcept ModuleNotFoundError as e: result = str(e)", "No module named 'json.nothing'"),

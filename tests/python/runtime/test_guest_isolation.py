@@ -1,9 +1,11 @@
 """The interrupt, the seeds, and the sandbox's edges."""
 
+# ruff: noqa: E501 (tables of one case a line)
+
 import time
 
 import pytest
-from guest_abi import CUSTOM, INIT, INTERRUPTED, OK, USER_ERROR
+from guest_abi import CUSTOM, INIT, INTERRUPTED, NO_MEMORY, OK, USER_ERROR
 
 LOOPS = """
 import time
@@ -95,11 +97,51 @@ def test_instances_share_no_randomness(guests):
         assert instance.hook(CUSTOM, data=b"x") == OK, instance.report()
         answers.append(eval(instance.result))
         instance.close()
-    for values in zip(*answers):
+    for values in zip(*answers, strict=True):
         # A native fork shares its parent's hash seed; a snapshot must not.
         if isinstance(values[0], int) and guests.name == "native":
             continue
         assert len(set(values)) == 3, values
+
+
+def test_the_rehearsal_leaves_nothing_behind(guest):
+    guest.start("""
+import gc, sys
+from fs_api import FSProcessorDriver
+
+class Only(FSProcessorDriver):
+    def process(self, ctx, source_id, data):
+        gc.collect()
+        names = [c.__name__ for c in FSProcessorDriver.__subclasses__()]
+        finders = [type(f).__name__ for f in sys.meta_path].count("PackageFinder")
+        ctx.emit(repr((names, finders, "fs_rehearsal" in sys.modules)).encode())
+""")
+    assert guest.process(b"x") == OK, guest.report()
+    assert eval(guest.values[0]) == (["Only"], 1, False)
+
+
+HUNGRY = """
+from fs_api import FSProcessorDriver
+
+class Hungry(FSProcessorDriver):
+    def process(self, ctx, source_id, data):
+        kept = []
+        while data == b"eat":
+            kept.append(STEP)
+"""
+
+
+@pytest.mark.parametrize("step", ["bytes(100)", "bytes(100000)", "[0] * 50", "str(len(kept)) * 9", "object()"])
+def test_memory_used_up_is_reported_and_given_back(guests, guest, step):
+    if guests.name != "wasm":
+        pytest.skip("a native process has no limit")
+    guest.start(HUNGRY.replace("STEP", step))
+    for _ in range(2):
+        assert guest.process(b"eat") == NO_MEMORY
+        report = guest.report()
+        assert report.type == "MemoryError"
+        assert f'File "user.py", line 8, in process\n    kept.append({step})' in report.traceback
+        assert guest.process(b"fine") == OK
 
 
 SANDBOX = """
@@ -129,7 +171,10 @@ def in_sandbox(guests, guest, source):
         ("import sys; result = sys.argv, sys.path", ([""], [])),
         ("import sys; result = sys.platform, sys.version_info[:2]", ("wasi", (3, 13))),
         ("import asyncio\nasync def f():\n await asyncio.sleep(0.001)\n return 7\nresult = asyncio.run(f())", 7),
-        ("import zoneinfo, datetime; result = str(datetime.datetime(2024, 7, 1, tzinfo=zoneinfo.ZoneInfo('Europe/Berlin')).utcoffset())", "2:00:00"),
+        (
+            "import zoneinfo, datetime; result = str(datetime.datetime(2024, 7, 1, tzinfo=zoneinfo.ZoneInfo('Europe/Berlin')).utcoffset())",
+            "2:00:00",
+        ),
         ("import fs_api\nclass D(fs_api.FSProcessorDriver): pass\nresult = D.__mro__[1].__name__", "FSProcessorDriver"),
         ("import hashlib; result = hashlib.sha256(b'').hexdigest()[:8]", "e3b0c442"),
         ("import decimal; result = str(decimal.Decimal(1) / 3)", "0.3333333333333333333333333333"),

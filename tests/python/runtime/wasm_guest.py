@@ -249,5 +249,3 @@ class WasmGuest(Guest):
         for name in ("1", "2"):
             (Path(self.printed_to) / name).unlink(missing_ok=True)
         os.rmdir(self.printed_to)
-
-

@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "connector/embedded/embedded_connector.h"
-#include "connector/file/file_connector.h"
 #include "connector/kafka/kafka_connector.h"
 #include "observe/log.h"
 
@@ -78,7 +77,6 @@ absl::StatusOr<std::unique_ptr<Application>> Application::Start(const config::Se
   FS_ASSIGN_OR_RETURN_CONTEXT(application->log_, connector::embedded::EmbeddedLog::Open(log), "embedded.base_dir");
 
   application->connectors_.Register("embedded", std::make_shared<connector::embedded::EmbeddedConnector>(*application->log_));
-  application->connectors_.Register("file", std::make_shared<connector::file::FileConnector>(config.files.base_dir));
   application->connectors_.Register("kafka", connector::kafka::MakeKafkaConnector());
 
   task::Supervisor::Options tasks;

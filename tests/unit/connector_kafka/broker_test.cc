@@ -91,7 +91,8 @@ struct Instance {
       if (!last.ok() && !absl::IsUnavailable(last)) return last;
       for (const Record& record : records) {
         seen.push_back({std::string(record.value), std::string(record.headers),
-                        record.key ? std::optional(std::string(*record.key)) : std::nullopt, record.timestamp_ms, record.offset, record.partition});
+                        record.key ? std::optional(std::string(*record.key)) : std::nullopt, record.timestamp_ms, record.offset,
+                        record.partition});
         next[record.partition] = record.offset + 1;
       }
       if (records.empty() && !source.HasMore()) waker->WaitUntil(absl::Now() + absl::Milliseconds(100));

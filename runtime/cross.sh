@@ -61,5 +61,6 @@ make -s -j"$JOBS" libpython3.13.a
 make -s -j"$JOBS" Modules/_decimal/libmpdec/libmpdec.a Modules/expat/libexpat.a Modules/_hacl/libHacl_Hash_SHA2.a
 cp libpython3.13.a Modules/_decimal/libmpdec/libmpdec.a Modules/expat/libexpat.a Modules/_hacl/libHacl_Hash_SHA2.a "$FOLDER/lib/"
 cp -r "$WORK/python/Include/." pyconfig.h "$WORK/python/Python/fs_hash.h" "$FOLDER/include/"
+rm -rf "$WORK/python/Lib/test" "$WORK/python/Lib/idlelib"
 cp -r "$WORK/python/Lib" "$FOLDER/stdlib"
 [ -n "${FS_KEEP_WORK:-}" ] || rm -rf "$WORK"

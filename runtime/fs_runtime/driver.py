@@ -1,7 +1,6 @@
 """From a package to the user's object: which module, which class, and whether it can be a function."""
 
 import ast
-import importlib
 import inspect
 import sys
 from types import ModuleType
@@ -45,7 +44,10 @@ def load(
     sys.path_hooks.insert(0, finder.path_hook)
     if shadowed:
         shadow.install(shadowed, PackageLoader)
-    module = importlib.import_module(shadow.internal_name(entry_module, shadowed))
+    name = shadow.internal_name(entry_module, shadowed)
+    # Not importlib.import_module: its frame would stand in the user's tracebacks.
+    __import__(name)
+    module = sys.modules[name]
     driver_class = _find_class(module, entry_module, class_name, function_name)
     _check_class(driver_class, entry_module)
     return _make(driver_class)
@@ -84,7 +86,7 @@ def _is_driver(value: object) -> bool:
 
 def _find_class(module: ModuleType, entry_module: str, class_name: str, function_name: str) -> type:
     where = f"module {entry_module!r}"
-    defined = {
+    defined: dict[str, type] = {
         name: value
         for name, value in vars(module).items()
         if _is_driver(value) and value.__module__ == module.__name__ and value.__name__ == name

@@ -56,8 +56,10 @@ class PackageLoader(importlib.abc.InspectLoader):
         except KeyError:
             raise FileNotFoundError(f"the function's package has no file {path!r}") from None
 
-    def get_resource_reader(self, fullname: str) -> PackageResources | None:
-        return PackageResources(self.package, self.folder) if self.folder is not None else None
+    def get_resource_reader(self, fullname: str) -> PackageResources:
+        if self.folder is None and self.module is not None:
+            return PackageResources(self.package, self.module.path.rpartition("/")[0])
+        return PackageResources(self.package, self.folder or "")
 
 
 class PackageFinder(importlib.abc.MetaPathFinder):
@@ -90,9 +92,7 @@ class PackageFinder(importlib.abc.MetaPathFinder):
             spec.submodule_search_locations = [folder]
         return spec
 
-    def find_distributions(
-        self, context: "importlib.metadata.DistributionFinder.Context"
-    ) -> Iterable["importlib.metadata.Distribution"]:
+    def find_distributions(self, context: "importlib.metadata.DistributionFinder.Context") -> Iterable["importlib.metadata.Distribution"]:
         """Distributions whose *.dist-info the package carries, for importlib.metadata."""
         from .distributions import find
 

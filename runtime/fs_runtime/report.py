@@ -21,6 +21,9 @@ _HOOK_CALLS = {
 
 def describe(exception: BaseException, instance: object, hook_name: str) -> bytes:
     """The ABI's error report of an exception that left a hook."""
+    if isinstance(exception, MemoryError):
+        # The frames hold what filled the memory; without it there is room to describe the error.
+        traceback.clear_frames(exception.__traceback__)
     _explain_signature(exception, instance, hook_name)
     parts = (_type_name(type(exception)), _message(exception), _traceback(exception))
     encoded = [_cut(part).encode("utf-8", "backslashreplace") for part in parts]
@@ -35,8 +38,7 @@ def _explain_signature(exception: BaseException, instance: object, hook_name: st
     code = getattr(getattr(hook, "__func__", hook), "__code__", None)
     if code is not None and "argument" in str(exception):
         exception.add_note(
-            f'It is called as {_HOOK_CALLS[hook_name]}; it is defined in File "{code.co_filename}", '
-            f"line {code.co_firstlineno}."
+            f'It is called as {_HOOK_CALLS[hook_name]}; it is defined in File "{code.co_filename}", line {code.co_firstlineno}.'
         )
 
 

@@ -19,8 +19,11 @@ PREFIX = "fs_user."
 
 def shadowed_names(top_level_names: set[str]) -> frozenset[str]:
     """Those of the package's names that mean something to the standard library or the runtime."""
-    library = set(sys.stdlib_module_names) | set(sys.builtin_module_names) | {name.partition(".")[0] for name in sys.modules}
-    return frozenset(name for name in top_level_names if name in library or _imp.is_frozen(name))
+    return frozenset(
+        name
+        for name in top_level_names
+        if name in sys.stdlib_module_names or name in sys.modules or name in sys.builtin_module_names or _imp.is_frozen(name)
+    )
 
 
 def internal_name(name: str, shadowed: frozenset[str]) -> str:
@@ -42,7 +45,8 @@ def install(shadowed: frozenset[str], user_loader: type) -> None:
 
     def import_from_package(name: str) -> ModuleType:
         try:
-            return library_import_module(PREFIX + name)
+            library_import(PREFIX + name)
+            return sys.modules[PREFIX + name]
         except ModuleNotFoundError as error:
             if error.name is None or not error.name.startswith(PREFIX):
                 raise
@@ -71,5 +75,5 @@ def install(shadowed: frozenset[str], user_loader: type) -> None:
             return import_from_package(name)
         return library_import_module(name, package)
 
-    builtins.__import__ = import_statement
+    builtins.__import__ = import_statement  # type: ignore[assignment]
     importlib.import_module = import_module

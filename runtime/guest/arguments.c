@@ -6,11 +6,10 @@
 
 #include "guest.h"
 
-int fs_view_open_slow(struct fs_view *view, PyObject *object, const char *method, const char *what) {
+int fs_view_open_slow(struct fs_view* view, PyObject* object, const char* method, const char* what) {
   view->buffer.obj = NULL;
   if (PyUnicode_Check(object)) {
-    PyErr_Format(PyExc_TypeError, "%s(): %s must be bytes, not str: encode it first, for example with .encode()",
-                 method, what);
+    PyErr_Format(PyExc_TypeError, "%s(): %s must be bytes, not str: encode it first, for example with .encode()", method, what);
     return -1;
   }
   if (!PyObject_CheckBuffer(object)) {
@@ -22,8 +21,7 @@ int fs_view_open_slow(struct fs_view *view, PyObject *object, const char *method
     return -1;
   }
   if (view->buffer.len > INT32_MAX) {
-    PyErr_Format(PyExc_ValueError, "%s(): %s has %zd bytes; the limit is %d", method, what, view->buffer.len,
-                 INT32_MAX);
+    PyErr_Format(PyExc_ValueError, "%s(): %s has %zd bytes; the limit is %d", method, what, view->buffer.len, INT32_MAX);
     PyBuffer_Release(&view->buffer);
     view->buffer.obj = NULL;
     return -1;
@@ -33,24 +31,23 @@ int fs_view_open_slow(struct fs_view *view, PyObject *object, const char *method
   return 0;
 }
 
-static int find_parameter(const struct fs_signature *signature, PyObject *name) {
+static int find_parameter(const struct fs_signature* signature, PyObject* name) {
   for (int i = 0; i < signature->count; i++) {
     if (PyUnicode_CompareWithASCIIString(name, signature->names[i]) == 0) return i;
   }
   return -1;
 }
 
-int fs_unpack_slow(const struct fs_signature *signature, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
-                   PyObject **values) {
+int fs_unpack_slow(const struct fs_signature* signature, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames, PyObject** values) {
   if (nargs > signature->positional) {
-    PyErr_Format(PyExc_TypeError, "%s() takes at most %d positional arguments (%zd given)", signature->method,
-                 signature->positional, nargs);
+    PyErr_Format(PyExc_TypeError, "%s() takes at most %d positional arguments (%zd given)", signature->method, signature->positional,
+                 nargs);
     return -1;
   }
   for (int i = 0; i < signature->count; i++) values[i] = i < nargs ? args[i] : NULL;
   const Py_ssize_t keywords = kwnames != NULL ? PyTuple_GET_SIZE(kwnames) : 0;
   for (Py_ssize_t i = 0; i < keywords; i++) {
-    PyObject *name = PyTuple_GET_ITEM(kwnames, i);
+    PyObject* name = PyTuple_GET_ITEM(kwnames, i);
     const int parameter = find_parameter(signature, name);
     if (parameter < 0) {
       PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'", signature->method, name);

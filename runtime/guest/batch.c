@@ -2,7 +2,7 @@
 #include "guest.h"
 
 /* Checks that a record lies within what is left; its payloads then lie within the record. */
-static bool is_sound(const struct fs_record *record, size_t left) {
+static bool is_sound(const struct fs_record* record, size_t left) {
   if (left < sizeof *record || record->size > left || record->size % 8 != 0) return false;
   const uint64_t key_size = record->key_len < 0 ? 0 : (uint64_t)record->key_len;
   return sizeof *record + (uint64_t)record->value_len + key_size + record->headers_len <= record->size;
@@ -10,14 +10,14 @@ static bool is_sound(const struct fs_record *record, size_t left) {
 
 struct target {
   vectorcallfunc call;
-  PyObject *callable;
-  PyObject *arguments[5]; /* a free slot (PY_VECTORCALL_ARGUMENTS_OFFSET), then self if bound, context, source, data */
-  PyObject **data;
+  PyObject* callable;
+  PyObject* arguments[5]; /* a free slot (PY_VECTORCALL_ARGUMENTS_OFFSET), then self if bound, context, source, data */
+  PyObject** data;
   size_t count;
 };
 
 /* A bound method is called as its function with self in front, which saves a step at each message. */
-static void aim(struct target *target, PyObject *method, PyObject *source) {
+static void aim(struct target* target, PyObject* method, PyObject* source) {
   size_t at = 1;
   target->callable = method;
   target->arguments[0] = NULL;
@@ -34,13 +34,12 @@ static void aim(struct target *target, PyObject *method, PyObject *source) {
 }
 
 /* Calls process() for one message: 0, or -1 with an exception set, or swallowed by user code. */
-static int process_one(struct target *target, const struct fs_record *record) {
-  PyObject *data = PyBytes_FromStringAndSize((const char *)(record + 1), (Py_ssize_t)record->value_len);
+static int process_one(struct target* target, const struct fs_record* record) {
+  PyObject* data = PyBytes_FromStringAndSize((const char*)(record + 1), (Py_ssize_t)record->value_len);
   if (data == NULL) return -1;
   fs_guest.record = record;
   *target->data = data;
-  PyObject *returned =
-      target->call(target->callable, target->arguments + 1, target->count | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+  PyObject* returned = target->call(target->callable, target->arguments + 1, target->count | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
   Py_DECREF(data);
   fs_guest.record = NULL;
   if (fs_guest.message != NULL) Py_CLEAR(fs_guest.message);
@@ -54,22 +53,22 @@ FS_EXPORT(fs_process) int32_t fs_process(uint32_t source_id, uint32_t count, uin
   fs_call_begin();
   if (fs_guest.instance == NULL) return fs_report_fatal("fs_process: no function is loaded");
   if (count > 0 && fs_input() == NULL) return fs_report_fatal("fs_process: no input was written");
-  PyThreadState *thread = PyThreadState_Get();
-  PyObject *method = PyObject_GetAttrString(fs_guest.instance, "process");
-  PyObject *source = method != NULL ? PyLong_FromUnsignedLong(source_id) : NULL;
+  PyThreadState* thread = PyThreadState_Get();
+  PyObject* method = PyObject_GetAttrString(fs_guest.instance, "process");
+  PyObject* source = method != NULL ? PyLong_FromUnsignedLong(source_id) : NULL;
   if (source == NULL) {
     Py_XDECREF(method);
     return fs_report("process");
   }
   struct target target;
   aim(&target, method, source);
-  const char *at = fs_input();
-  const char *end = at + len;
+  const char* at = fs_input();
+  const char* end = at + len;
   struct fs_output_mark mark = fs_output_mark();
   uint32_t done = 0;
   int32_t status = FS_OK;
   while (done < count && mark.size < FS_OUTPUT_SOFT_LIMIT) {
-    const struct fs_record *record = (const struct fs_record *)at;
+    const struct fs_record* record = (const struct fs_record*)at;
     if (!is_sound(record, (size_t)(end - at))) {
       status = FS_FATAL;
       break;

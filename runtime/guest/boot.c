@@ -17,8 +17,8 @@ extern void __wasm_call_ctors(void);
 
 /* Imports the shared part of the standard library and adapts it to the sandbox (runtime/cpython/overlay). */
 static int prepare_library(void) {
-  PyObject *module = PyImport_ImportModule("_fs_boot");
-  PyObject *done = module != NULL ? PyObject_CallMethod(module, "prepare", NULL) : NULL;
+  PyObject* module = PyImport_ImportModule("_fs_boot");
+  PyObject* done = module != NULL ? PyObject_CallMethod(module, "prepare", NULL) : NULL;
   Py_XDECREF(module);
   Py_XDECREF(done);
   if (done == NULL) PyErr_Print();
@@ -60,8 +60,8 @@ static int start_interpreter(void) { return 0; }
 
 #endif
 
-static int find(const char *module_name, const char *name, PyObject **out) {
-  PyObject *module = PyImport_ImportModule(module_name);
+static int find(const char* module_name, const char* name, PyObject** out) {
+  PyObject* module = PyImport_ImportModule(module_name);
   if (module == NULL) return -1;
   *out = PyObject_GetAttrString(module, name);
   Py_DECREF(module);
@@ -79,7 +79,7 @@ static int import_runtime(void) {
   if (find("fs_runtime", "BadPackage", &fs_guest.bad_package) < 0) return -1;
   fs_guest.context = fs_context_new();
   if (fs_guest.context == NULL) return -1;
-  PyObject *done = PyObject_CallMethod(fs_guest.runtime, "boot", NULL);
+  PyObject* done = PyObject_CallMethod(fs_guest.runtime, "boot", NULL);
   if (done == NULL) return -1;
   Py_DECREF(done);
   return 0;

@@ -10,12 +10,12 @@
 
 struct fs_guest fs_guest = {.shared = {.abi_version = FS_ABI_VERSION}};
 
-enum { FS_INPUT_STEP = 64 << 10, FS_INPUT_KEEP = 16 << 20, FS_RESERVE = 64 << 10 };
+enum { FS_INPUT_STEP = 64 << 10, FS_INPUT_KEEP = 16 << 20, FS_RESERVE = 256 << 10 };
 
-static char *input;
+static char* input;
 static size_t input_capacity;
 /* Given back when memory runs out, so that the error can still be reported. */
-static void *reserve;
+static void* reserve;
 
 FS_EXPORT(fs_abi_version) uint32_t fs_abi_version(void) { return FS_ABI_VERSION; }
 
@@ -36,16 +36,16 @@ FS_EXPORT(fs_reserve) uint32_t fs_reserve(uint32_t len) {
   return FS_ADDRESS(input);
 }
 
-char *fs_input(void) { return input; }
+char* fs_input(void) { return input; }
 
-void fs_set_result(PyObject *bytes) { Py_XSETREF(fs_guest.result, bytes); }
+void fs_set_result(PyObject* bytes) { Py_XSETREF(fs_guest.result, bytes); }
 
 void fs_call_begin(void) {
   fs_output_clear();
   Py_CLEAR(fs_guest.result);
   fs_guest.shared.processed = 0;
   if (reserve == NULL) reserve = malloc(FS_RESERVE);
-  PyThreadState *thread = PyThreadState_Get();
+  PyThreadState* thread = PyThreadState_Get();
   /* A bit that came too late for the last call must not stop this one. */
   __atomic_fetch_and(&thread->eval_breaker, ~(uintptr_t)FS_INTERRUPT_BIT, __ATOMIC_RELAXED);
   if (thread->async_exc == NULL) thread->async_exc = Py_XNewRef(fs_guest.function_timeout);
@@ -73,13 +73,13 @@ void fs_release_reserve(void) {
 }
 
 void fs_flush_streams(void) {
-  PyObject *raised = PyErr_GetRaisedException();
-  static const char *const names[] = {"stdout", "stderr"};
+  PyObject* raised = PyErr_GetRaisedException();
+  static const char* const names[] = {"stdout", "stderr"};
   for (int i = 0; i < 2; i++) {
-    PyObject *stream = PySys_GetObject(names[i]);
+    PyObject* stream = PySys_GetObject(names[i]);
     if (stream == NULL || stream == Py_None) continue;
     Py_INCREF(stream);
-    PyObject *done = PyObject_CallMethod(stream, "flush", NULL);
+    PyObject* done = PyObject_CallMethod(stream, "flush", NULL);
     if (done == NULL) PyErr_Clear();
     Py_XDECREF(done);
     Py_DECREF(stream);

@@ -7,11 +7,11 @@
 
 #include "guest.h"
 
-PyTypeObject *fs_context_type;
+PyTypeObject* fs_context_type;
 
-PyObject *fs_context_new(void) { return (PyObject *)PyObject_New(PyObject, fs_context_type); }
+PyObject* fs_context_new(void) { return (PyObject*)PyObject_New(PyObject, fs_context_type); }
 
-static int check_channel(PyObject *object, const char *method, uint32_t *channel) {
+static int check_channel(PyObject* object, const char* method, uint32_t* channel) {
   *channel = 0;
   if (object != NULL) {
     if (!PyLong_Check(object)) {
@@ -27,7 +27,7 @@ static int check_channel(PyObject *object, const char *method, uint32_t *channel
   } else if (fs_guest.channel_count > 0) {
     return 0;
   }
-  PyObject *given = object != NULL ? Py_NewRef(object) : PyLong_FromLong(0);
+  PyObject* given = object != NULL ? Py_NewRef(object) : PyLong_FromLong(0);
   if (given == NULL) return -1;
   if (fs_guest.channel_count == 0) {
     PyErr_Format(PyExc_IndexError, "%s(): channel %S: the function has no outputs", method, given);
@@ -42,7 +42,7 @@ static int check_channel(PyObject *object, const char *method, uint32_t *channel
 }
 
 /* Milliseconds from an int; FS_NO_TIMESTAMP is not among them. */
-static int check_milliseconds(PyObject *object, const char *method, const char *what, int64_t least, int64_t *out) {
+static int check_milliseconds(PyObject* object, const char* method, const char* what, int64_t least, int64_t* out) {
   if (!PyLong_Check(object)) {
     PyErr_Format(PyExc_TypeError, "%s(): %s must be int (milliseconds since the epoch), not %.200s", method, what,
                  Py_TYPE(object)->tp_name);
@@ -51,16 +51,16 @@ static int check_milliseconds(PyObject *object, const char *method, const char *
   int overflow;
   const long long value = PyLong_AsLongLongAndOverflow(object, &overflow);
   if (overflow != 0 || value < least) {
-    PyErr_Format(PyExc_ValueError, "%s(): %s %S is out of range (milliseconds since the epoch, at least %lld)", method,
-                 what, object, (long long)least);
+    PyErr_Format(PyExc_ValueError, "%s(): %s %S is out of range (milliseconds since the epoch, at least %lld)", method, what, object,
+                 (long long)least);
     return -1;
   }
   *out = value;
   return 0;
 }
 
-static int add_record(uint32_t channel, const struct fs_view *data, const struct fs_view *key,
-                      const struct fs_headers *headers, int64_t timestamp_ms) {
+static int add_record(uint32_t channel, const struct fs_view* data, const struct fs_view* key, const struct fs_headers* headers,
+                      int64_t timestamp_ms) {
   const size_t key_size = key != NULL ? key->size : 0;
   /* Each is at most INT32_MAX; 64 bits keep the sum from wrapping on wasm32. */
   const uint64_t size = (uint64_t)sizeof(struct fs_emitted) + data->size + key_size + headers->size;
@@ -68,7 +68,7 @@ static int add_record(uint32_t channel, const struct fs_view *data, const struct
     PyErr_NoMemory();
     return -1;
   }
-  char *at = fs_output_add((size_t)size);
+  char* at = fs_output_add((size_t)size);
   if (at == NULL) return -1;
   const struct fs_emitted emitted = {
       .size = (uint32_t)((size + 7) & ~(uint64_t)7),
@@ -88,11 +88,11 @@ static int add_record(uint32_t channel, const struct fs_view *data, const struct
   return 0;
 }
 
-static const char *const emit_names[] = {"data", "channel", "key", "headers", "timestamp"};
+static const char* const emit_names[] = {"data", "channel", "key", "headers", "timestamp"};
 static const struct fs_signature emit_signature = {"emit", emit_names, 1, 2, 5};
 
-static PyObject *context_emit(PyObject *Py_UNUSED(self), PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames) {
-  PyObject *values[5];
+static PyObject* context_emit(PyObject* Py_UNUSED(self), PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames) {
+  PyObject* values[5];
   static const struct fs_headers no_headers = {0};
   if (kwnames == NULL && (nargs == 1 || nargs == 2)) {
     uint32_t channel;
@@ -108,13 +108,12 @@ static PyObject *context_emit(PyObject *Py_UNUSED(self), PyObject *const *args, 
   uint32_t channel;
   if (check_channel(values[1], "emit", &channel) < 0) return NULL;
   int64_t timestamp_ms = FS_NO_TIMESTAMP;
-  if (values[4] != NULL && values[4] != Py_None &&
-      check_milliseconds(values[4], "emit", "timestamp", 0, &timestamp_ms) < 0) {
+  if (values[4] != NULL && values[4] != Py_None && check_milliseconds(values[4], "emit", "timestamp", 0, &timestamp_ms) < 0) {
     return NULL;
   }
   const bool has_key = values[2] != NULL && values[2] != Py_None;
   const bool has_headers = values[3] != NULL && values[3] != Py_None;
-  PyObject *result = NULL;
+  PyObject* result = NULL;
   struct fs_view data;
   struct fs_view key = {0};
   struct fs_headers headers = {0};
@@ -129,18 +128,17 @@ done:
   return result;
 }
 
-static const char *const emit_watermark_names[] = {"watermark", "channel"};
+static const char* const emit_watermark_names[] = {"watermark", "channel"};
 static const struct fs_signature emit_watermark_signature = {"emit_watermark", emit_watermark_names, 1, 2, 2};
 
-static PyObject *context_emit_watermark(PyObject *Py_UNUSED(self), PyObject *const *args, Py_ssize_t nargs,
-                                        PyObject *kwnames) {
-  PyObject *values[2];
+static PyObject* context_emit_watermark(PyObject* Py_UNUSED(self), PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames) {
+  PyObject* values[2];
   uint32_t channel;
   int64_t watermark;
   if (fs_unpack(&emit_watermark_signature, args, nargs, kwnames, values) < 0) return NULL;
   if (check_milliseconds(values[0], "emit_watermark", "watermark", INT64_MIN + 1, &watermark) < 0) return NULL;
   if (check_channel(values[1], "emit_watermark", &channel) < 0) return NULL;
-  char *at = fs_output_add(sizeof(struct fs_emitted));
+  char* at = fs_output_add(sizeof(struct fs_emitted));
   if (at == NULL) return NULL;
   const struct fs_emitted emitted = {
       .size = sizeof emitted,
@@ -153,21 +151,18 @@ static PyObject *context_emit_watermark(PyObject *Py_UNUSED(self), PyObject *con
   Py_RETURN_NONE;
 }
 
-static const char *const open_names[] = {"name"};
+static const char* const open_names[] = {"name"};
 static const struct fs_signature open_signature = {"getOrCreateKVStore", open_names, 1, 1, 1};
 
-static PyObject *context_open_store(PyObject *Py_UNUSED(self), PyObject *const *args, Py_ssize_t nargs,
-                                    PyObject *kwnames) {
-  PyObject *name;
+static PyObject* context_open_store(PyObject* Py_UNUSED(self), PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames) {
+  PyObject* name;
   if (fs_unpack(&open_signature, args, nargs, kwnames, &name) < 0) return NULL;
   return fs_store_open(name);
 }
 
-static PyObject *context_config(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(ignored)) {
-  return PyDict_Copy(fs_guest.config);
-}
+static PyObject* context_config(PyObject* Py_UNUSED(self), PyObject* Py_UNUSED(ignored)) { return PyDict_Copy(fs_guest.config); }
 
-static PyObject *context_message(PyObject *Py_UNUSED(self), void *Py_UNUSED(closure)) {
+static PyObject* context_message(PyObject* Py_UNUSED(self), void* Py_UNUSED(closure)) {
   if (fs_guest.record == NULL) {
     PyErr_SetString(PyExc_RuntimeError, "ctx.message: no message is in hand; it can be read inside process() only");
     return NULL;
@@ -176,11 +171,9 @@ static PyObject *context_message(PyObject *Py_UNUSED(self), void *Py_UNUSED(clos
   return Py_XNewRef(fs_guest.message);
 }
 
-static PyObject *context_logger(PyObject *Py_UNUSED(self), void *Py_UNUSED(closure)) {
-  return Py_NewRef(fs_guest.logger);
-}
+static PyObject* context_logger(PyObject* Py_UNUSED(self), void* Py_UNUSED(closure)) { return Py_NewRef(fs_guest.logger); }
 
-static PyObject *context_channel_count(PyObject *Py_UNUSED(self), void *Py_UNUSED(closure)) {
+static PyObject* context_channel_count(PyObject* Py_UNUSED(self), void* Py_UNUSED(closure)) {
   return PyLong_FromUnsignedLong(fs_guest.channel_count);
 }
 
@@ -220,7 +213,7 @@ static PyType_Spec context_spec = {
     .slots = context_slots,
 };
 
-int fs_context_ready(PyObject *module) {
-  fs_context_type = (PyTypeObject *)PyType_FromSpec(&context_spec);
+int fs_context_ready(PyObject* module) {
+  fs_context_type = (PyTypeObject*)PyType_FromSpec(&context_spec);
   return fs_context_type != NULL ? PyModule_AddType(module, fs_context_type) : -1;
 }

@@ -7,7 +7,7 @@
 
 #include "guest.h"
 
-static int append(struct fs_headers *headers, size_t *capacity, const void *data, size_t size) {
+static int append(struct fs_headers* headers, size_t* capacity, const void* data, size_t size) {
   if (size > INT32_MAX - headers->size) {
     PyErr_NoMemory();
     return -1;
@@ -16,7 +16,7 @@ static int append(struct fs_headers *headers, size_t *capacity, const void *data
   if (needed > *capacity) {
     size_t grown = *capacity != 0 ? *capacity : 128;
     while (grown < needed) grown *= 2;
-    char *moved = realloc(headers->data, grown);
+    char* moved = realloc(headers->data, grown);
     if (moved == NULL) {
       PyErr_NoMemory();
       return -1;
@@ -29,12 +29,12 @@ static int append(struct fs_headers *headers, size_t *capacity, const void *data
   return 0;
 }
 
-static int append_header(struct fs_headers *headers, size_t *capacity, PyObject *name, PyObject *value) {
+static int append_header(struct fs_headers* headers, size_t* capacity, PyObject* name, PyObject* value) {
   if (!PyUnicode_Check(name)) {
     PyErr_Format(PyExc_TypeError, "emit(): a header's name must be str, not %.200s", Py_TYPE(name)->tp_name);
     return -1;
   }
-  PyObject *encoded = PyUnicode_AsEncodedString(name, "utf-8", "surrogateescape");
+  PyObject* encoded = PyUnicode_AsEncodedString(name, "utf-8", "surrogateescape");
   if (encoded == NULL) return -1;
   struct fs_view view = {0};
   int32_t value_len = -1;
@@ -54,10 +54,10 @@ done:
   return status;
 }
 
-int fs_headers_encode(PyObject *object, struct fs_headers *headers) {
+int fs_headers_encode(PyObject* object, struct fs_headers* headers) {
   *headers = (struct fs_headers){0};
   size_t capacity = 0;
-  PyObject *items;
+  PyObject* items;
   if (PyUnicode_Check(object) || PyBytes_Check(object)) {
     items = NULL;
     PyErr_SetNone(PyExc_TypeError);
@@ -75,16 +75,15 @@ int fs_headers_encode(PyObject *object, struct fs_headers *headers) {
   }
   const Py_ssize_t count = PySequence_Fast_GET_SIZE(items);
   for (Py_ssize_t i = 0; i < count; i++) {
-    PyObject *item = PySequence_Fast_GET_ITEM(items, i);
-    PyObject *name = NULL;
-    PyObject *value = NULL;
+    PyObject* item = PySequence_Fast_GET_ITEM(items, i);
+    PyObject* name = NULL;
+    PyObject* value = NULL;
     if ((PyTuple_Check(item) || PyList_Check(item)) && PySequence_Fast_GET_SIZE(item) == 2) {
       name = PySequence_Fast_GET_ITEM(item, 0);
       value = PySequence_Fast_GET_ITEM(item, 1);
     }
     if (name == NULL) {
-      PyErr_Format(PyExc_TypeError, "emit(): headers[%zd] must be a pair (str, bytes or None), not %.200s", i,
-                   Py_TYPE(item)->tp_name);
+      PyErr_Format(PyExc_TypeError, "emit(): headers[%zd] must be a pair (str, bytes or None), not %.200s", i, Py_TYPE(item)->tp_name);
       break;
     }
     Py_INCREF(name);
@@ -103,8 +102,8 @@ int fs_headers_encode(PyObject *object, struct fs_headers *headers) {
   return 0;
 }
 
-PyObject *fs_headers_decode(const char *data, size_t size) {
-  PyObject *list = PyList_New(0);
+PyObject* fs_headers_decode(const char* data, size_t size) {
+  PyObject* list = PyList_New(0);
   if (list == NULL) return NULL;
   size_t at = 0;
   while (at < size) {
@@ -116,14 +115,14 @@ PyObject *fs_headers_decode(const char *data, size_t size) {
     at += 8;
     const size_t value_size = value_len < 0 ? 0 : (size_t)value_len;
     if (name_len > size - at || value_size > size - at - name_len) goto malformed;
-    PyObject *name = PyUnicode_DecodeUTF8(data + at, (Py_ssize_t)name_len, "surrogateescape");
+    PyObject* name = PyUnicode_DecodeUTF8(data + at, (Py_ssize_t)name_len, "surrogateescape");
     at += name_len;
-    PyObject *value = NULL;
+    PyObject* value = NULL;
     if (name != NULL) {
       value = value_len < 0 ? Py_NewRef(Py_None) : PyBytes_FromStringAndSize(data + at, (Py_ssize_t)value_size);
     }
     at += value_size;
-    PyObject *pair = value != NULL ? PyTuple_Pack(2, name, value) : NULL;
+    PyObject* pair = value != NULL ? PyTuple_Pack(2, name, value) : NULL;
     Py_XDECREF(name);
     Py_XDECREF(value);
     const int status = pair != NULL ? PyList_Append(list, pair) : -1;

@@ -1,7 +1,7 @@
 /* fs_hook: one call of one of the user's hooks other than process(). A new hook is a row in the table and a case below. */
 #include "guest.h"
 
-static const char *const hook_names[] = {
+static const char* const hook_names[] = {
     [FS_HOOK_INIT] = "init",
     [FS_HOOK_WATERMARK] = "process_watermark",
     [FS_HOOK_TAKE_CHECKPOINT] = "take_checkpoint",
@@ -12,15 +12,15 @@ static const char *const hook_names[] = {
 };
 
 /* Calls the hook; a new reference to what it returned. */
-static PyObject *call(uint32_t hook, uint32_t source_id, int64_t number, uint32_t len) {
-  PyObject *method = PyObject_GetAttrString(fs_guest.instance, hook_names[hook]);
+static PyObject* call(uint32_t hook, uint32_t source_id, int64_t number, uint32_t len) {
+  PyObject* method = PyObject_GetAttrString(fs_guest.instance, hook_names[hook]);
   if (method == NULL) return NULL;
-  PyObject *context = fs_guest.context;
-  const char *input = fs_input() != NULL ? fs_input() : "";
-  PyObject *result = NULL;
+  PyObject* context = fs_guest.context;
+  const char* input = fs_input() != NULL ? fs_input() : "";
+  PyObject* result = NULL;
   switch (hook) {
     case FS_HOOK_INIT: {
-      PyObject *config = PyDict_Copy(fs_guest.config);
+      PyObject* config = PyDict_Copy(fs_guest.config);
       if (config != NULL) result = PyObject_CallFunctionObjArgs(method, context, config, NULL);
       Py_XDECREF(config);
       break;
@@ -49,19 +49,19 @@ static PyObject *call(uint32_t hook, uint32_t source_id, int64_t number, uint32_
 }
 
 /* The hook's answer as the result's bytes; steals nothing. */
-static int keep_bytes(PyObject *returned, const char *hook_name, const char *expected) {
+static int keep_bytes(PyObject* returned, const char* hook_name, const char* expected) {
   if (PyUnicode_Check(returned) || !PyObject_CheckBuffer(returned)) {
-    PyErr_Format(PyExc_TypeError, "%s() must return %s, not %.200s%s", hook_name, expected,
-                 Py_TYPE(returned)->tp_name, PyUnicode_Check(returned) ? ": encode it first" : "");
+    PyErr_Format(PyExc_TypeError, "%s() must return %s, not %.200s%s", hook_name, expected, Py_TYPE(returned)->tp_name,
+                 PyUnicode_Check(returned) ? ": encode it first" : "");
     return -1;
   }
-  PyObject *bytes = PyBytes_CheckExact(returned) ? Py_NewRef(returned) : PyBytes_FromObject(returned);
+  PyObject* bytes = PyBytes_CheckExact(returned) ? Py_NewRef(returned) : PyBytes_FromObject(returned);
   if (bytes == NULL) return -1;
   fs_set_result(bytes);
   return 0;
 }
 
-static int keep_answer(uint32_t hook, PyObject *returned) {
+static int keep_answer(uint32_t hook, PyObject* returned) {
   switch (hook) {
     case FS_HOOK_TAKE_CHECKPOINT:
       return returned == Py_None ? 0 : keep_bytes(returned, hook_names[hook], "bytes or None");
@@ -84,7 +84,7 @@ FS_EXPORT(fs_hook) int32_t fs_hook(uint32_t hook, uint32_t source_id, int64_t nu
   if (fs_guest.instance == NULL) return fs_report_fatal("fs_hook: no function is loaded");
   if (hook < FS_HOOK_INIT || hook > FS_HOOK_CUSTOM) return fs_report_fatal("fs_hook: unknown hook");
   if (len > 0 && fs_input() == NULL) return fs_report_fatal("fs_hook: no input was written");
-  PyObject *returned = call(hook, source_id, number, len);
+  PyObject* returned = call(hook, source_id, number, len);
   int status = returned != NULL ? keep_answer(hook, returned) : -1;
   Py_XDECREF(returned);
   if (status == 0 && fs_was_interrupted()) status = -1;

@@ -8,19 +8,19 @@
 
 #include "guest.h"
 
-PyTypeObject *fs_iterator_type;
+PyTypeObject* fs_iterator_type;
 
 static char scratch[64 << 10];
 
 /* The entries of one call, either in `scratch` or malloc'ed. */
 struct chunk {
-  char *data;
+  char* data;
   size_t size;
   bool is_owned;
 };
 
 /* 1: a chunk; 0: the end; -1: an exception. */
-static int fetch(int32_t handle, struct chunk *chunk) {
+static int fetch(int32_t handle, struct chunk* chunk) {
   *chunk = (struct chunk){scratch, 0, false};
   size_t capacity = sizeof scratch;
   for (;;) {
@@ -57,13 +57,13 @@ static int fetch(int32_t handle, struct chunk *chunk) {
 }
 
 struct entry {
-  const char *key;
+  const char* key;
   uint32_t key_len;
   int32_t value_len;
 };
 
 /* Reads the entry at *at and moves behind it. */
-static int next_entry(const char *data, size_t size, size_t *at, struct entry *entry) {
+static int next_entry(const char* data, size_t size, size_t* at, struct entry* entry) {
   if (size - *at >= 8) {
     memcpy(&entry->key_len, data + *at, 4);
     memcpy(&entry->value_len, data + *at + 4, 4);
@@ -79,12 +79,12 @@ static int next_entry(const char *data, size_t size, size_t *at, struct entry *e
   return -1;
 }
 
-static int append_keys(PyObject *keys, const struct chunk *chunk) {
+static int append_keys(PyObject* keys, const struct chunk* chunk) {
   size_t at = 0;
   while (at < chunk->size) {
     struct entry entry;
     if (next_entry(chunk->data, chunk->size, &at, &entry) < 0) return -1;
-    PyObject *key = PyBytes_FromStringAndSize(entry.key, (Py_ssize_t)entry.key_len);
+    PyObject* key = PyBytes_FromStringAndSize(entry.key, (Py_ssize_t)entry.key_len);
     const int status = key != NULL ? PyList_Append(keys, key) : -1;
     Py_XDECREF(key);
     if (status < 0) return -1;
@@ -92,8 +92,8 @@ static int append_keys(PyObject *keys, const struct chunk *chunk) {
   return 0;
 }
 
-PyObject *fs_iterator_keys(int32_t handle) {
-  PyObject *keys = PyList_New(0);
+PyObject* fs_iterator_keys(int32_t handle) {
+  PyObject* keys = PyList_New(0);
   int status = keys != NULL ? 1 : -1;
   while (status > 0) {
     struct chunk chunk;
@@ -111,15 +111,14 @@ PyObject *fs_iterator_keys(int32_t handle) {
 /* ---- KvIterator ---- */
 
 struct iterator {
-  PyObject_HEAD
-  int32_t handle; /* -1: at its end or closed */
-  char *data;     /* malloc'ed; entries from `at` to `size` are still to be handed out */
+  PyObject_HEAD int32_t handle; /* -1: at its end or closed */
+  char* data;                   /* malloc'ed; entries from `at` to `size` are still to be handed out */
   size_t size;
   size_t at;
 };
 
-PyObject *fs_iterator_new(int32_t handle) {
-  struct iterator *iterator = PyObject_New(struct iterator, fs_iterator_type);
+PyObject* fs_iterator_new(int32_t handle) {
+  struct iterator* iterator = PyObject_New(struct iterator, fs_iterator_type);
   if (iterator == NULL) {
     fs_import_iter_close(handle);
     return NULL;
@@ -128,10 +127,10 @@ PyObject *fs_iterator_new(int32_t handle) {
   iterator->data = NULL;
   iterator->size = 0;
   iterator->at = 0;
-  return (PyObject *)iterator;
+  return (PyObject*)iterator;
 }
 
-static void drop(struct iterator *iterator) {
+static void drop(struct iterator* iterator) {
   if (iterator->handle >= 0) fs_import_iter_close(iterator->handle);
   iterator->handle = -1;
   free(iterator->data);
@@ -141,7 +140,7 @@ static void drop(struct iterator *iterator) {
 }
 
 /* 1: an entry is at hand; 0: the end; -1: an exception. */
-static int advance(struct iterator *iterator) {
+static int advance(struct iterator* iterator) {
   if (iterator->at < iterator->size) return 1;
   if (iterator->handle < 0) return 0;
   struct chunk chunk;
@@ -156,7 +155,7 @@ static int advance(struct iterator *iterator) {
     return 0;
   }
   if (!chunk.is_owned) {
-    char *copy = malloc(chunk.size);
+    char* copy = malloc(chunk.size);
     if (copy == NULL) {
       drop(iterator);
       PyErr_NoMemory();
@@ -171,48 +170,47 @@ static int advance(struct iterator *iterator) {
 }
 
 /* A new (user_key, value), or NULL at the end, without an exception then. */
-static PyObject *iterator_iternext(PyObject *self) {
-  struct iterator *iterator = (struct iterator *)self;
+static PyObject* iterator_iternext(PyObject* self) {
+  struct iterator* iterator = (struct iterator*)self;
   struct entry entry;
   if (advance(iterator) <= 0) return NULL;
   if (next_entry(iterator->data, iterator->size, &iterator->at, &entry) < 0) return NULL;
-  PyObject *key = PyBytes_FromStringAndSize(entry.key, (Py_ssize_t)entry.key_len);
-  PyObject *value = key == NULL ? NULL
-                    : entry.value_len < 0
-                        ? Py_NewRef(Py_None)
-                        : PyBytes_FromStringAndSize(entry.key + entry.key_len, (Py_ssize_t)entry.value_len);
-  PyObject *pair = value != NULL ? PyTuple_Pack(2, key, value) : NULL;
+  PyObject* key = PyBytes_FromStringAndSize(entry.key, (Py_ssize_t)entry.key_len);
+  PyObject* value = key == NULL           ? NULL
+                    : entry.value_len < 0 ? Py_NewRef(Py_None)
+                                          : PyBytes_FromStringAndSize(entry.key + entry.key_len, (Py_ssize_t)entry.value_len);
+  PyObject* pair = value != NULL ? PyTuple_Pack(2, key, value) : NULL;
   Py_XDECREF(key);
   Py_XDECREF(value);
   return pair;
 }
 
-static PyObject *iterator_next(PyObject *self, PyObject *Py_UNUSED(ignored)) {
-  PyObject *pair = iterator_iternext(self);
+static PyObject* iterator_next(PyObject* self, PyObject* Py_UNUSED(ignored)) {
+  PyObject* pair = iterator_iternext(self);
   if (pair != NULL || PyErr_Occurred()) return pair;
   Py_RETURN_NONE;
 }
 
-static PyObject *iterator_has_next(PyObject *self, PyObject *Py_UNUSED(ignored)) {
-  const int status = advance((struct iterator *)self);
+static PyObject* iterator_has_next(PyObject* self, PyObject* Py_UNUSED(ignored)) {
+  const int status = advance((struct iterator*)self);
   return status < 0 ? NULL : PyBool_FromLong(status);
 }
 
-static PyObject *iterator_close(PyObject *self, PyObject *Py_UNUSED(ignored)) {
-  drop((struct iterator *)self);
+static PyObject* iterator_close(PyObject* self, PyObject* Py_UNUSED(ignored)) {
+  drop((struct iterator*)self);
   Py_RETURN_NONE;
 }
 
-static PyObject *iterator_enter(PyObject *self, PyObject *Py_UNUSED(ignored)) { return Py_NewRef(self); }
+static PyObject* iterator_enter(PyObject* self, PyObject* Py_UNUSED(ignored)) { return Py_NewRef(self); }
 
-static PyObject *iterator_exit(PyObject *self, PyObject *const *Py_UNUSED(args), Py_ssize_t Py_UNUSED(nargs)) {
-  drop((struct iterator *)self);
+static PyObject* iterator_exit(PyObject* self, PyObject* const* Py_UNUSED(args), Py_ssize_t Py_UNUSED(nargs)) {
+  drop((struct iterator*)self);
   Py_RETURN_NONE;
 }
 
-static void iterator_dealloc(PyObject *self) {
-  PyTypeObject *type = Py_TYPE(self);
-  drop((struct iterator *)self);
+static void iterator_dealloc(PyObject* self) {
+  PyTypeObject* type = Py_TYPE(self);
+  drop((struct iterator*)self);
   type->tp_free(self);
   Py_DECREF(type);
 }
@@ -241,7 +239,7 @@ static PyType_Spec iterator_spec = {
     .slots = iterator_slots,
 };
 
-int fs_iterator_ready(PyObject *module) {
-  fs_iterator_type = (PyTypeObject *)PyType_FromSpec(&iterator_spec);
+int fs_iterator_ready(PyObject* module) {
+  fs_iterator_type = (PyTypeObject*)PyType_FromSpec(&iterator_spec);
   return fs_iterator_type != NULL ? PyModule_AddType(module, fs_iterator_type) : -1;
 }

@@ -28,41 +28,41 @@ static int seed_hashes(void) { return 0; }
 
 static int seed(void) {
   if (seed_hashes() < 0) return -1;
-  PyObject *done = PyObject_CallMethod(fs_guest.runtime, "reseed", NULL);
+  PyObject* done = PyObject_CallMethod(fs_guest.runtime, "reseed", NULL);
   Py_XDECREF(done);
   return done != NULL ? 0 : -1;
 }
 
 struct image {
-  const char *data;
+  const char* data;
   size_t size;
   size_t at;
 };
 
-static const char *malformed(const struct image *image, const char *what) {
+static const char* malformed(const struct image* image, const char* what) {
   PyErr_Format(PyExc_SystemError, "the load image is malformed at byte %zu: %s", image->at, what);
   return NULL;
 }
 
-static const char *read_bytes(struct image *image, uint32_t *size) {
+static const char* read_bytes(struct image* image, uint32_t* size) {
   if (image->size - image->at < 4) return malformed(image, "it ends within a length");
   memcpy(size, image->data + image->at, 4);
   if (*size > image->size - image->at - 4) return malformed(image, "it ends within a string");
-  const char *data = image->data + image->at + 4;
+  const char* data = image->data + image->at + 4;
   image->at += 4 + (size_t)*size;
   return data;
 }
 
-static PyObject *read_str(struct image *image) {
+static PyObject* read_str(struct image* image) {
   uint32_t size;
-  const char *data = read_bytes(image, &size);
+  const char* data = read_bytes(image, &size);
   return data != NULL ? PyUnicode_DecodeUTF8(data, (Py_ssize_t)size, "surrogateescape") : NULL;
 }
 
 /* A decimal number; -1 with an exception. */
-static int64_t read_count(struct image *image) {
+static int64_t read_count(struct image* image) {
   uint32_t size;
-  const char *data = read_bytes(image, &size);
+  const char* data = read_bytes(image, &size);
   if (data == NULL) return -1;
   int64_t count = 0;
   for (uint32_t i = 0; i < size; i++) {
@@ -79,12 +79,12 @@ static int64_t read_count(struct image *image) {
   return count;
 }
 
-static int read_topics(struct image *image) {
+static int read_topics(struct image* image) {
   const int64_t count = read_count(image);
   if (count < 0) return -1;
-  PyObject *list = PyList_New(0);
+  PyObject* list = PyList_New(0);
   for (int64_t i = 0; list != NULL && i < count; i++) {
-    PyObject *topic = read_str(image);
+    PyObject* topic = read_str(image);
     if (topic == NULL || PyList_Append(list, topic) < 0) Py_CLEAR(list);
     Py_XDECREF(topic);
   }
@@ -94,14 +94,14 @@ static int read_topics(struct image *image) {
   return fs_guest.topics != NULL ? 0 : -1;
 }
 
-static int read_config(struct image *image) {
+static int read_config(struct image* image) {
   const int64_t count = read_count(image);
   if (count < 0) return -1;
   fs_guest.config = PyDict_New();
   if (fs_guest.config == NULL) return -1;
   for (int64_t i = 0; i < count; i++) {
-    PyObject *key = read_str(image);
-    PyObject *value = key != NULL ? read_str(image) : NULL;
+    PyObject* key = read_str(image);
+    PyObject* value = key != NULL ? read_str(image) : NULL;
     const int status = value != NULL ? PyDict_SetItem(fs_guest.config, key, value) : -1;
     Py_XDECREF(key);
     Py_XDECREF(value);
@@ -111,16 +111,16 @@ static int read_config(struct image *image) {
 }
 
 /* list[tuple[kind: str, path: str, bytes]] */
-static PyObject *read_files(struct image *image) {
+static PyObject* read_files(struct image* image) {
   const int64_t count = read_count(image);
-  PyObject *files = count >= 0 ? PyList_New(0) : NULL;
+  PyObject* files = count >= 0 ? PyList_New(0) : NULL;
   for (int64_t i = 0; files != NULL && i < count; i++) {
-    PyObject *kind = read_str(image);
-    PyObject *path = kind != NULL ? read_str(image) : NULL;
+    PyObject* kind = read_str(image);
+    PyObject* path = kind != NULL ? read_str(image) : NULL;
     uint32_t size = 0;
-    const char *data = path != NULL ? read_bytes(image, &size) : NULL;
-    PyObject *bytes = data != NULL ? PyBytes_FromStringAndSize(data, (Py_ssize_t)size) : NULL;
-    PyObject *file = bytes != NULL ? PyTuple_Pack(3, kind, path, bytes) : NULL;
+    const char* data = path != NULL ? read_bytes(image, &size) : NULL;
+    PyObject* bytes = data != NULL ? PyBytes_FromStringAndSize(data, (Py_ssize_t)size) : NULL;
+    PyObject* file = bytes != NULL ? PyTuple_Pack(3, kind, path, bytes) : NULL;
     if (file == NULL || PyList_Append(files, file) < 0) Py_CLEAR(files);
     Py_XDECREF(file);
     Py_XDECREF(bytes);
@@ -131,11 +131,11 @@ static PyObject *read_files(struct image *image) {
 }
 
 /* 0; -1 with an exception of ours, 1 with one of the user's. */
-static int load(struct image *image) {
+static int load(struct image* image) {
   int status = -1;
-  PyObject *names[3] = {NULL, NULL, NULL}; /* function, entry module, class */
-  PyObject *files = NULL;
-  PyObject *format = read_str(image);
+  PyObject* names[3] = {NULL, NULL, NULL}; /* function, entry module, class */
+  PyObject* files = NULL;
+  PyObject* format = read_str(image);
   if (format == NULL) goto done;
   if (PyUnicode_CompareWithASCIIString(format, "1") != 0) {
     PyErr_Format(PyExc_SystemError, "the load image has format %R; this runtime reads \"1\"", format);
@@ -158,8 +158,7 @@ static int load(struct image *image) {
   fs_guest.logger = PyObject_CallMethod(fs_guest.runtime, "make_logger", "O", names[0]);
   if (fs_guest.logger == NULL) goto done;
   status = 1;
-  fs_guest.instance =
-      PyObject_CallMethod(fs_guest.runtime, "load", "OOOOO", names[0], names[1], names[2], fs_guest.config, files);
+  fs_guest.instance = PyObject_CallMethod(fs_guest.runtime, "load", "OOOOO", names[0], names[1], names[2], fs_guest.config, files);
   if (fs_guest.instance != NULL) status = 0;
 done:
   Py_XDECREF(format);

@@ -10,7 +10,7 @@
 enum { FS_OUTPUT_FIRST = 64 << 10, FS_OUTPUT_KEEP = 2 * FS_OUTPUT_SOFT_LIMIT };
 
 static struct {
-  char *data;
+  char* data;
   size_t size;
   size_t capacity;
   uint32_t count;
@@ -26,9 +26,7 @@ void fs_output_clear(void) {
   }
 }
 
-struct fs_output_mark fs_output_mark(void) {
-  return (struct fs_output_mark){output.size, output.count};
-}
+struct fs_output_mark fs_output_mark(void) { return (struct fs_output_mark){output.size, output.count}; }
 
 void fs_output_cut(struct fs_output_mark mark) {
   output.size = mark.size;
@@ -37,7 +35,7 @@ void fs_output_cut(struct fs_output_mark mark) {
 
 size_t fs_output_size(void) { return output.size; }
 
-const char *fs_output_data(void) { return output.data; }
+const char* fs_output_data(void) { return output.data; }
 
 void fs_output_publish(void) {
   fs_guest.shared.out_ptr = FS_ADDRESS(output.data);
@@ -45,7 +43,7 @@ void fs_output_publish(void) {
   fs_guest.shared.out_count = output.count;
 }
 
-char *fs_output_add(size_t size) {
+char* fs_output_add(size_t size) {
   const size_t padded = (size + 7) & ~(size_t)7;
   if (padded < size || padded > INT32_MAX - output.size) {
     PyErr_NoMemory();
@@ -55,7 +53,7 @@ char *fs_output_add(size_t size) {
   if (needed > output.capacity) {
     size_t capacity = output.capacity != 0 ? output.capacity : FS_OUTPUT_FIRST;
     while (capacity < needed) capacity *= 2;
-    char *data = realloc(output.data, capacity);
+    char* data = realloc(output.data, capacity);
     if (data == NULL && capacity > needed) {
       capacity = needed;
       data = realloc(output.data, capacity);
@@ -67,7 +65,7 @@ char *fs_output_add(size_t size) {
     output.data = data;
     output.capacity = capacity;
   }
-  char *at = output.data + output.size;
+  char* at = output.data + output.size;
   /* The padding lies in the last eight bytes; the caller writes over what is not padding. */
   if (padded != size) memset(at + padded - 8, 0, 8);
   output.size = needed;

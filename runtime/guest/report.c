@@ -7,16 +7,16 @@
 
 #include "guest.h"
 
-static PyObject *bare_report(const char *type, const char *message) {
-  const char *parts[3] = {type, message, ""};
+static PyObject* bare_report(const char* type, const char* message) {
+  const char* parts[3] = {type, message, ""};
   size_t size = 0;
   for (int i = 0; i < 3; i++) size += 4 + strlen(parts[i]);
-  PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
+  PyObject* bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
   if (bytes == NULL) {
     PyErr_Clear();
     return NULL;
   }
-  char *at = PyBytes_AS_STRING(bytes);
+  char* at = PyBytes_AS_STRING(bytes);
   for (int i = 0; i < 3; i++) {
     const uint32_t len = (uint32_t)strlen(parts[i]);
     memcpy(at, &len, 4);
@@ -26,12 +26,12 @@ static PyObject *bare_report(const char *type, const char *message) {
   return bytes;
 }
 
-static PyObject *describe(PyObject *exception, const char *hook_name) {
-  PyObject *bytes = NULL;
+static PyObject* describe(PyObject* exception, const char* hook_name) {
+  PyObject* bytes = NULL;
   if (fs_guest.runtime != NULL) {
-    PyObject *name = PyUnicode_FromString(hook_name);
-    PyObject *instance = fs_guest.instance != NULL ? fs_guest.instance : Py_None;
-    PyObject *method = name != NULL ? PyUnicode_InternFromString("describe") : NULL;
+    PyObject* name = PyUnicode_FromString(hook_name);
+    PyObject* instance = fs_guest.instance != NULL ? fs_guest.instance : Py_None;
+    PyObject* method = name != NULL ? PyUnicode_InternFromString("describe") : NULL;
     if (method != NULL) {
       bytes = PyObject_CallMethodObjArgs(fs_guest.runtime, method, exception, instance, name, NULL);
     }
@@ -46,9 +46,9 @@ static PyObject *describe(PyObject *exception, const char *hook_name) {
   return bytes;
 }
 
-int32_t fs_report(const char *hook_name) {
+int32_t fs_report(const char* hook_name) {
   int32_t status = FS_USER_ERROR;
-  PyObject *exception = PyErr_GetRaisedException();
+  PyObject* exception = PyErr_GetRaisedException();
   if (exception == NULL) {
     /* Interrupted, but user code swallowed the exception. */
     exception = PyObject_CallNoArgs(fs_guest.function_timeout);
@@ -69,7 +69,7 @@ int32_t fs_report(const char *hook_name) {
   return fs_call_end(status);
 }
 
-int32_t fs_report_fatal(const char *what) {
+int32_t fs_report_fatal(const char* what) {
   fs_set_result(bare_report("SystemError", what));
   return fs_call_end(FS_FATAL);
 }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string_view>
 
+#include "sandbox/fault_handler.h"
+
 namespace fs::sandbox {
 namespace {
 
@@ -16,6 +18,8 @@ std::string TakeText(wasm_byte_vec_t& bytes) {
 }  // namespace
 
 absl::StatusOr<EngineHandle> MakeEngine() {
+  // Wasmtime puts its handler in front with the first engine of the process.
+  InstallFaultHandler();
   wasm_config_t* config = wasm_config_new();
 
   wasmtime_config_strategy_set(config, WASMTIME_STRATEGY_CRANELIFT);
@@ -35,9 +39,7 @@ absl::StatusOr<EngineHandle> MakeEngine() {
   wasmtime_config_memory_may_move_set(config, false);
   wasmtime_config_memory_init_cow_set(config, true);
 
-  // CPython is built without these. Bulk memory must stay off: its copies run in Wasmtime's own code, or inline without a trap
-  // handler, where taking the memory away (watchdog.h) would end the process instead of the guest.
-  wasmtime_config_wasm_bulk_memory_set(config, false);
+  // CPython is built without these. (Bulk memory stays on: wasi-libc's memcpy has it.)
   wasmtime_config_shared_memory_set(config, false);
   wasmtime_config_wasm_relaxed_simd_set(config, false);
   wasmtime_config_wasm_multi_memory_set(config, false);
@@ -56,7 +58,7 @@ absl::StatusOr<EngineHandle> MakeEngine() {
 std::string EngineFingerprint() {
   return fmt::format(
       "wasmtime {} cranelift speed; no epoch, no fuel, signals; stack {} reservation {} guard {} fixed cow; "
-      "no bulk-memory relaxed-simd multi-memory memory64 wide page-sizes switching tail-call gc; no unwind debug",
+      "no relaxed-simd multi-memory memory64 wide page-sizes switching tail-call gc; no unwind debug",
       WASMTIME_VERSION, kMaxWasmStack, kMemoryReservation, kMemoryGuard);
 }
 

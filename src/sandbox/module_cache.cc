@@ -204,7 +204,7 @@ absl::StatusOr<CompiledModule> LoadModule(wasm_engine_t* engine, const RuntimeOp
       std::error_code ignored;
       std::filesystem::remove(path, ignored);
     }
-    observe::LogInfo("{}: compiling, which takes about a minute; kept in {}", name, options.cache_dir.string());
+    observe::LogInfo("{}: compiling, which takes some seconds; kept in {}", name, options.cache_dir.string());
   }
 
   FS_ASSIGN_OR_RETURN_CONTEXT(compiled.module, Compile(engine, wasm.bytes()), name);

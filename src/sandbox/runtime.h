@@ -1,7 +1,8 @@
 // The compiled interpreter, shared by all guests: Wasmtime's engine, the module, its host functions, the watchdog.
 //
 // One per server, made before the first guest and outliving the last; thread-safe. Loading is fast when the cache holds the compiled
-// code for this module and this engine (0.8 ms), and compiles it when not (about a minute of CPU), saying so in the log.
+// code for this module and this engine (some 50 ms, most of it checking that the code is undamaged), and compiles it when not (5 to 20 s of
+// CPU), saying so in the log.
 #ifndef FUNCTION_STREAM_SANDBOX_RUNTIME_H_
 #define FUNCTION_STREAM_SANDBOX_RUNTIME_H_
 

@@ -77,6 +77,7 @@ bool Watchdog::Watched::BeginCall() {
     progress_at_ = Clock::now();
     if (processed_ != nullptr) processed_seen_ = __atomic_load_n(processed_, __ATOMIC_RELAXED);
     calls_.fetch_add(1, std::memory_order_relaxed);
+    WatchFaults(&taken_);
     in_call_.store(true, std::memory_order_seq_cst);
   }
   if (watchdog_.asleep_.load(std::memory_order_seq_cst)) watchdog_.Wake();
@@ -90,7 +91,9 @@ Watchdog::Verdict Watchdog::Watched::EndCall(size_t accessible) {
   if (is_memory_taken_) {
     SetAccess(memory_, std::min(accessible, reservation_), PROT_READ | PROT_WRITE);
     is_memory_taken_ = false;
+    taken_.Clear();
   }
+  WatchFaults(nullptr);
   return verdict_;
 }
 
@@ -144,6 +147,7 @@ void Watchdog::Watched::TakeMemory() {
   if (is_asymmetric_) Membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
   if (memory_ == nullptr || in_host_.load(std::memory_order_seq_cst)) return;
   is_memory_taken_ = true;
+  taken_.Set(memory_, reservation_);
   SetAccess(memory_, reservation_, PROT_NONE);
 }
 

@@ -2,8 +2,8 @@
 //
 // Two stages. Soft: a bit is OR-ed into the interpreter's eval_breaker word, so that Python raises FunctionTimeout with a traceback.
 // Hard, kGrace later (at once for a guest without such a word): the guest's memory is made inaccessible, so that its next load or store
-// traps in Wasmtime's signal handler; the guest is dead then. The hard stage needs every access to come from compiled wasm: engine.cc
-// keeps bulk memory instructions out, whose copies run elsewhere.
+// traps in Wasmtime's signal handler; the guest is dead then. This stops all that a C compiler makes of an interpreter, which cannot go far
+// without its memory. It would not stop wasm written to spin on nothing but its registers: modules of users' own making need Wasmtime's epochs.
 //
 // Threads: the watchdog's own, the guest's, and whoever calls Interrupt(). A Watched belongs to one guest. All its fields but the
 // atomics are guarded by its mutex, taken by the guest at the two ends of a call and in a sleep, never per message or host call. The watchdog
@@ -22,6 +22,8 @@
 //    none). So either the watchdog sees the host function and leaves the memory alone, and LeaveHost, which reads `kill` after lowering
 //    `in_host`, ends the guest by a trap; or EnterHost sees `kill` and traps before any access. Between the two the guest may reach wasm again
 //    with `kill` unseen: the watchdog looks again every kRetry and takes the memory then.
+//  - Wasmtime's own code at work on the memory (memory.copy and memory.fill, which wasi-libc's memcpy uses, run as calls into it, or inline at places
+//    that may not trap): no handshake there. fault_handler.h gives it the pages it needs, one at a time; the guest traps at its next own access.
 //  - memory.grow: makes new pages accessible behind our back. The whole reservation is taken, at every kRetry anew, so that a guest cannot live
 //    in pages that it grew afterwards. Wasmtime itself touches no contents when it grows, for the memory never moves.
 //  - Instantiation and load: a module has no start function (module_cache.cc), so instantiation runs no wasm. Until Attach has told of the memory a
@@ -47,6 +49,7 @@
 
 #include "base/status.h"
 #include "base/thread.h"
+#include "sandbox/fault_handler.h"
 
 namespace fs::sandbox {
 
@@ -131,6 +134,7 @@ class Watchdog {
     uint8_t* memory_ ABSL_GUARDED_BY(mutex_) = nullptr;
     size_t reservation_ ABSL_GUARDED_BY(mutex_) = 0;
     bool is_memory_taken_ ABSL_GUARDED_BY(mutex_) = false;
+    TakenMemory taken_;  // the same, for the fault handler of the guest's thread
     const uint32_t* processed_ ABSL_GUARDED_BY(mutex_) = nullptr;
     uint32_t* interrupt_word_ ABSL_GUARDED_BY(mutex_) = nullptr;
   };

@@ -6,8 +6,8 @@
 // is visible exactly when it is durable. Retention drops whole blocks of old records from the front. README.md has the stored format.
 //
 // Errors: kInvalidArgument (a name, an offset past the end), kNotFound, kResourceExhausted (record over its limit), kDataLoss (damaged),
-// kInternal (cannot be read or written, naming the folder). After a failed write the log refuses everything until the server starts again:
-// whether that write survives is not known before.
+// kInternal (cannot be read, naming the folder), kUnavailable (a write failed: whether it survives is known only when the server has started
+// again, and until then every further write is refused so).
 #ifndef FUNCTION_STREAM_CONNECTOR_EMBEDDED_EMBEDDED_LOG_H_
 #define FUNCTION_STREAM_CONNECTOR_EMBEDDED_EMBEDDED_LOG_H_
 
@@ -77,13 +77,12 @@ struct Claim {
 class Subscription {
  public:
   Subscription() = default;
+  explicit Subscription(std::function<void()> cancel) : cancel_(std::move(cancel)) {}
   Subscription(Subscription&&) noexcept;
   Subscription& operator=(Subscription&&) noexcept;
   ~Subscription();
 
  private:
-  friend class EmbeddedLog;
-  explicit Subscription(std::function<void()> cancel) : cancel_(std::move(cancel)) {}
   std::function<void()> cancel_;
 };
 
@@ -103,6 +102,7 @@ class EmbeddedLog {
 
   // Makes the records durable, all or none, one after the other; the offset of the first. Waits for the disk.
   [[nodiscard]] virtual absl::StatusOr<int64_t> Append(std::string_view topic, std::span<const OutputRecord> records) = 0;
+  [[nodiscard]] virtual absl::StatusOr<int64_t> Append(std::string_view topic, const RecordBlocks& records) = 0;
 
   // Up to max_records records (and about max_bytes, but at least one) from offset `from` on, without waiting; empty at the end. A topic that
   // does not exist reads as an empty one. Below first_offset, which retention moves, it begins at first_offset: the records between are gone.

@@ -4,6 +4,8 @@ A case is Python source and the repr of what it leaves in `result`. It runs with
 of fs_api, and `error(function)`: the type and text of what the function raises.
 """
 
+# ruff: noqa: E501 (tables of one case a line)
+
 import fs_api
 
 PREPARED = "for k in (b'b', b'', b'a', b'a\\0', b'ab', b'\\xff'): store.put_state(k, b'v' + k)\n"
@@ -131,10 +133,14 @@ CASES: dict[str, tuple[str, object]] = {
         [(b"%d" % i, 200000, i) for i in range(5)],
     ),
     "many iterators at once": (
-        COMPLEX + "its = [store.scan_complex(b'g', b'k', b'n') for _ in range(200)]\nresult = {tuple(i) for i in its} == {tuple(store.scan_complex(b'g', b'k', b'n'))}",
+        COMPLEX
+        + "its = [store.scan_complex(b'g', b'k', b'n') for _ in range(200)]\nresult = {tuple(i) for i in its} == {tuple(store.scan_complex(b'g', b'k', b'n'))}",
         True,
     ),
-    "an iterator is a KvIterator": ("i = store.scan_complex(b'', b'', b''); result = isinstance(i, KvIterator), iter(i) is i", (True, True)),
+    "an iterator is a KvIterator": (
+        "i = store.scan_complex(b'', b'', b''); result = isinstance(i, KvIterator), iter(i) is i",
+        (True, True),
+    ),
     # stores
     "one name, one store": ("result = ctx.getOrCreateKVStore('x') is ctx.get_or_create_kv_store('x')", True),
     "stores are apart": (

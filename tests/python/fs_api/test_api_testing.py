@@ -9,7 +9,7 @@ from fs_api.testing import Emitted, EmittedWatermark, FunctionTester, MemoryCont
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from kv_cases import CASES, run_case  # noqa: E402
+from kv_cases import CASES, run_case
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -32,7 +32,8 @@ class WasmGuests:
         config.max_wasm_stack = 2 << 20
         self.engine = wasmtime.Engine(config)
         wasm = Path(path).read_bytes()
-        cache = Path(tempfile.gettempdir()) / f"fs-guest-{importlib.metadata.version("wasmtime")}-{hashlib.sha256(wasm).hexdigest()[:16]}.aot"
+        key = hashlib.sha256(wasm + importlib.metadata.version("wasmtime").encode()).hexdigest()[:16]
+        cache = Path(tempfile.gettempdir()) / f"fs-guest-{key}.aot"
         if cache.exists():
             self.module = wasmtime.Module.deserialize_file(self.engine, str(cache))
         else:
@@ -51,6 +52,7 @@ class WasmGuests:
 class WasmGuest(Guest):
     def __init__(self, guests: WasmGuests) -> None:
         self.store = wasmtime.Store(guests.engine)
+        self.store.set_limits(memory_size=256 << 20)
         self.printed_to = tempfile.mkdtemp(prefix="fs-wasm-")
         wasi = wasmtime.WasiConfig()
         wasi.stdout_file = f"{self.printed_to}/1"
@@ -247,5 +249,3 @@ class WasmGuest(Guest):
         for name in ("1", "2"):
             (Path(self.printed_to) / name).unlink(missing_ok=True)
         os.rmdir(self.printed_to)
-
-

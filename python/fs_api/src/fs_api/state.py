@@ -117,9 +117,7 @@ class KvStore(ABC):
         """Removes all that share key_group, key and namespace and whose user key starts with key.user_key."""
 
     @abstractmethod
-    def list_complex(
-        self, key_group: bytes, key: bytes, namespace: bytes, start_inclusive: bytes, end_exclusive: bytes
-    ) -> list[bytes]:
+    def list_complex(self, key_group: bytes, key: bytes, namespace: bytes, start_inclusive: bytes, end_exclusive: bytes) -> list[bytes]:
         """User keys in [start_inclusive, end_exclusive) under the three parts, in byte order."""
 
     @abstractmethod

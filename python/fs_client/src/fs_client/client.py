@@ -102,7 +102,7 @@ class FsClient:
         """Registers a class from modules given as (dotted name, source bytes); no analysis is made."""
         request = pb.CreatePythonFunctionRequest(class_name=class_name, config_content=_text("config_content", config_content))
         for module in modules:
-            if not isinstance(module, tuple) or len(module) != 2:
+            if not isinstance(module, (tuple, list)) or len(module) != 2:
                 raise ClientError(f"modules: pairs of a dotted name and source bytes are expected, not {module!r:.100}")
             name, source = module
             if not isinstance(name, str) or not isinstance(source, bytes):

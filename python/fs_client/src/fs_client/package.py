@@ -11,6 +11,7 @@ import re
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Optional
 
 from fs_client._version import __version__
@@ -28,7 +29,7 @@ _MAX_FILES = 20_000
 _MAX_PATH_BYTES = 512
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _SEGMENT = re.compile(r"[^\W\d]\w*")
-_BAD_IN_PATH = re.compile(r"[\x00-\x1f\x7f\\:]")
+_BAD_IN_PATH = re.compile(r"[\x00-\x1f\x7f\\:\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -54,12 +55,32 @@ class Package:
         return hashlib.sha256(self.content).hexdigest()
 
 
+class _Reader:
+    """Reads files up to the format's limits, which are checked first: a folder that the code names may be huge."""
+
+    def __init__(self) -> None:
+        self._total = 0
+
+    def read(self, path: Path) -> bytes:
+        try:
+            size = path.stat().st_size
+            self._total += size
+            if size > _MAX_FILE_BYTES:
+                raise PackagingError(f"{path}: {size} bytes; a file of a package may have {_MAX_FILE_BYTES}")
+            if self._total > _MAX_UNPACKED_BYTES:
+                raise PackagingError(f"{path}: with this file the package has more than {_MAX_UNPACKED_BYTES} bytes, which is the limit")
+            return path.read_bytes()
+        except OSError as error:
+            raise PackagingError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
 def build_package(project: Project) -> Package:
     """Reads the project's files and packs them. Raises PackagingError where a limit of the format is passed."""
-    files = {file.path: file for file in _distribution_files(project)}
+    reader = _Reader()
+    files = {file.path: file for file in _distribution_files(project, reader)}
     # The user's own files come last, so that they win over a distribution's stray top-level file of the same name.
-    files.update({file.path: file for file in _own_files(project)})
-    ordered = sorted(files.values(), key=lambda file: file.path.encode())
+    files.update({file.path: file for file in _own_files(project, reader)})
+    ordered = sorted(files.values(), key=lambda file: file.path.encode(errors="surrogatepass"))
     _check(ordered)
     manifest = {
         "format": FORMAT,
@@ -74,16 +95,16 @@ def build_package(project: Project) -> Package:
     return Package(_zipped(manifest, ordered), manifest, ordered)
 
 
-def _own_files(project: Project) -> Iterator[File]:
+def _own_files(project: Project, reader: _Reader) -> Iterator[File]:
     for path, file in project.data.items():
-        yield File(path, "data", "", file.read_bytes())
+        yield File(path, "data", "", reader.read(file))
     for name in project.client_modules:
         yield from _stand_in(name)
     for name, found in project.modules.items():
         assert found.path is not None
         is_package = found.kind is Kind.PACKAGE
         path = name.replace(".", "/") + ("/__init__.py" if is_package else ".py")
-        yield File(path, "package" if is_package else "module", name, found.path.read_bytes())
+        yield File(path, "package" if is_package else "module", name, reader.read(found.path))
 
 
 def _stand_in(name: str) -> Iterator[File]:
@@ -96,7 +117,7 @@ def _stand_in(name: str) -> Iterator[File]:
     yield File(path, "package" if hasattr(module, "__path__") else "module", name, stand_in_source(name, names))
 
 
-def _distribution_files(project: Project) -> Iterator[File]:
+def _distribution_files(project: Project, reader: _Reader) -> Iterator[File]:
     dotted_by_path: dict[str, str] = {}
     for distribution in sorted(project.distributions, key=lambda one: one.name):
         for relative, path in distribution.files.items():
@@ -105,7 +126,7 @@ def _distribution_files(project: Project) -> Iterator[File]:
                 continue
             dotted_by_path[relative] = dotted or ""
             kind = "data" if dotted is None else "package" if relative.endswith("/__init__.py") else "module"
-            yield File(relative, kind, dotted or "", path.read_bytes())
+            yield File(relative, kind, dotted or "", reader.read(path))
 
 
 def _dotted(relative: str) -> Optional[str]:
@@ -130,15 +151,10 @@ def _described(file: File) -> dict[str, Any]:
 def _check(files: list[File]) -> None:
     modules: dict[str, str] = {}
     for file in files:
-        if len(file.content) > _MAX_FILE_BYTES:
-            raise PackagingError(f"{file.path}: {len(file.content)} bytes; a file of a package may have {_MAX_FILE_BYTES}")
-        if len(file.path.encode()) > _MAX_PATH_BYTES or _BAD_IN_PATH.search(file.path):
+        if len(file.path.encode(errors="surrogatepass")) > _MAX_PATH_BYTES or _BAD_IN_PATH.search(file.path):
             raise PackagingError(f"{file.path!r}: a path that a package cannot hold; rename the file")
         if file.module and modules.setdefault(file.module, file.path) != file.path:
             raise PackagingError(f"module {file.module} is there twice: {modules[file.module]} and {file.path}")
-    total = sum(len(file.content) for file in files)
-    if total > _MAX_UNPACKED_BYTES:
-        raise PackagingError(f"the package's files have {total} bytes together; the limit is {_MAX_UNPACKED_BYTES}")
     if len(files) > _MAX_FILES:
         raise PackagingError(f"the package has {len(files)} files; the limit is {_MAX_FILES}")
 

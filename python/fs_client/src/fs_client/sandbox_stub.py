@@ -30,7 +30,7 @@ class _Inert:
         frame = sys._getframe(1)
         while frame is not None:
             if frame.f_code.co_name == "<module>":
-                return self
+                return _Inert(self._inert_name)
             frame = frame.f_back
         self._refuse()
 
@@ -59,10 +59,17 @@ class _Inert:
     __hash__ = object.__hash__
 
 
+class _Imported(_Inert):
+    # What was merely imported may be compared, as typing does with what an annotation names.
+    __eq__ = object.__eq__
+    __ne__ = object.__ne__
+    __hash__ = object.__hash__
+
+
 def _member(module, name):
     if name.startswith("__"):
         raise AttributeError("module " + repr(module) + " has no attribute " + repr(name))
-    return _Inert(module + "." + name)
+    return _Imported(module + "." + name)
 
 
 def __getattr__(name):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Optional, Union
 
 import grpc
@@ -195,7 +195,8 @@ def _record(one: object) -> Record:
 
 def _to_proto(record: Record) -> pb.EmbeddedRecord:
     try:
-        headers = [pb.Header(name=name, value=value) for name, value in record.headers]
+        pairs = record.headers.items() if isinstance(record.headers, Mapping) else record.headers
+        headers = [pb.Header(name=name, value=value) for name, value in pairs]
         return pb.EmbeddedRecord(value=record.value, key=record.key, headers=headers, timestamp_ms=record.timestamp_ms)
     except (TypeError, ValueError) as error:
         raise ClientError(f"publish: a Record's headers are pairs of str and bytes, its timestamp_ms an int: {error}") from error

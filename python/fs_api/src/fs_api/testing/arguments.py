@@ -20,9 +20,7 @@ def to_milliseconds(value: Any, method: str, what: str, least: int) -> int:
     if not isinstance(value, int):
         raise TypeError(f"{method}(): {what} must be int (milliseconds since the epoch), not {type(value).__name__}")
     if not least <= value < 1 << 63:
-        raise ValueError(
-            f"{method}(): {what} {value} is out of range (milliseconds since the epoch, at least {least})"
-        )
+        raise ValueError(f"{method}(): {what} {value} is out of range (milliseconds since the epoch, at least {least})")
     return value
 
 
@@ -38,9 +36,7 @@ def to_headers(headers: Any) -> list[tuple[str, Any]]:
     result: list[tuple[str, Any]] = []
     for index, item in enumerate(items):
         if not isinstance(item, (tuple, list)) or len(item) != 2:
-            raise TypeError(
-                f"emit(): headers[{index}] must be a pair (str, bytes or None), not {type(item).__name__}"
-            )
+            raise TypeError(f"emit(): headers[{index}] must be a pair (str, bytes or None), not {type(item).__name__}")
         name, value = item
         if not isinstance(name, str):
             raise TypeError(f"emit(): a header's name must be str, not {type(name).__name__}")

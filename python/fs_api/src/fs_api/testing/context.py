@@ -49,9 +49,7 @@ class MemoryMessage(Message):
         self._offset = offset
 
     def __repr__(self) -> str:
-        return (
-            f"Message(topic={self._topic!r}, partition={self._partition}, offset={self._offset}, key={self._key!r})"
-        )
+        return f"Message(topic={self._topic!r}, partition={self._partition}, offset={self._offset}, key={self._key!r})"
 
     @property
     def key(self) -> Optional[bytes]:
@@ -146,6 +144,4 @@ class MemoryContext(Context):
             raise IndexError(f"{method}(): channel {channel}: the function has no outputs")
         if self._outputs == 1:
             raise IndexError(f"{method}(): channel {channel}: the function has 1 output (0)")
-        raise IndexError(
-            f"{method}(): channel {channel}: the function has {self._outputs} outputs (0 to {self._outputs - 1})"
-        )
+        raise IndexError(f"{method}(): channel {channel}: the function has {self._outputs} outputs (0 to {self._outputs - 1})")

@@ -117,9 +117,7 @@ class MemoryKvStore(KvStore):
             if found[:3] == prefix[:3] and found.user_key.startswith(prefix.user_key):
                 self._state.write(self.complex, found, None)
 
-    def list_complex(
-        self, key_group: bytes, key: bytes, namespace: bytes, start_inclusive: bytes, end_exclusive: bytes
-    ) -> list[bytes]:
+    def list_complex(self, key_group: bytes, key: bytes, namespace: bytes, start_inclusive: bytes, end_exclusive: bytes) -> list[bytes]:
         parts = _checked_parts("list_complex", key_group, key, namespace)
         start = to_bytes(start_inclusive, "list_complex", "start_inclusive")
         end = to_bytes(end_exclusive, "list_complex", "end_exclusive")

@@ -105,7 +105,7 @@ class _Finder:
                 continue
             if not isinstance(target, ast.Name) or node.value is None:
                 continue
-            value = self.value(node.value)
+            value = self.value_or_none(node.value)
             if target.id in self.variables and self.variables[target.id] != value:
                 value = None
             self.variables[target.id] = value
@@ -124,7 +124,7 @@ class _Finder:
                 if resource is not None:
                     yield from self.required(resource, node.lineno)
                     continue
-            value = self.value(node) if isinstance(node, ast.expr) else None
+            value = self.value_or_none(node) if isinstance(node, ast.expr) else None
             if isinstance(value, _Location):
                 yield from self.taken(value, getattr(node, "lineno", 1))
             else:
@@ -160,10 +160,18 @@ class _Finder:
 
     # Evaluating
 
+    def value_or_none(self, node: ast.expr) -> _Value:
+        try:
+            return self.value(node)
+        except RecursionError:  # a generated expression, and no path
+            return None
+
     def value(self, node: ast.AST) -> _Value:
         if isinstance(node, ast.Constant):
             return node.value if isinstance(node.value, str) else None
         if isinstance(node, ast.Name):
+            if not isinstance(node.ctx, ast.Load):
+                return None
             return self.file if node.id == "__file__" else self.variables.get(node.id)
         if isinstance(node, ast.Attribute):
             if node.attr == "__file__" and (module := self.module(node.value)) is not None:

@@ -15,7 +15,7 @@ from fs_client.errors import PackagingError
 
 # What the runtime itself provides; a user's module of that name could never be reached.
 RUNTIME_MODULES = frozenset({"fs_api", "fs_api_advanced", "fs_runtime"})
-_RESERVED = RUNTIME_MODULES | {"fs_client"} | frozenset(sys.builtin_module_names)
+_RESERVED = RUNTIME_MODULES | {"fs_client", "fs_user"} | frozenset(sys.builtin_module_names)
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,10 @@ def entry_of_class(driver_class: object) -> Entry:
     if driver_class.__module__ in ("__main__", "__mp_main__"):
         spec = getattr(module, "__spec__", None)
         dotted = spec.name if spec is not None and spec.name not in ("__main__", "__mp_main__") else _script_name(file)
-    else:
+    elif driver_class.__module__.replace(".", "").isidentifier():
         dotted = driver_class.__module__
+    else:  # loaded by hand, from a file that no import statement can name
+        dotted = _script_name(file)
     check_class(file, name)
     return Entry(dotted, name, file, tuple(sys.path))
 

@@ -61,11 +61,8 @@ def scan_source(source: bytes, file: str, name: str, is_package: bool, runtime: 
     scan = Scan(tree)
     _Imports(scan, name, is_package, runtime).visit_all(tree.body, _Place())
     scan.imports.sort(key=lambda ref: ref.line)
-    for node in ast.walk(tree):
-        since = _SYNTAX_SINCE.get(type(node).__name__)
-        if since is not None and since > scan.python_requires:
-            scan.python_requires = since
     _collect_bindings(tree, scan)
+    _survey(tree, scan)
     return scan
 
 
@@ -88,27 +85,35 @@ class _Imports:
         self.runtime = runtime
 
     def visit_all(self, nodes: Sequence[ast.AST], place: _Place) -> None:
-        for node in nodes:
-            self.visit(node, place)
+        # A stack of our own: generated code nests deeper than Python's recursion goes.
+        pending = [(node, place) for node in nodes]
+        while pending:
+            pending += self.visit(*pending.pop())
 
-    def visit(self, node: ast.AST, place: _Place) -> None:
+    def visit(self, node: ast.AST, place: _Place) -> list[tuple[ast.AST, _Place]]:
+        """Notes what the node itself says; returns what to visit next."""
         if isinstance(node, ast.Import):
             for alias in node.names:
                 self.add(alias.name, (), node.lineno, place)
-        elif isinstance(node, ast.ImportFrom):
+            return []
+        if isinstance(node, ast.ImportFrom):
             self.visit_from(node, place)
-        elif isinstance(node, (ast.If, ast.IfExp)):
-            self.visit_if(node, place)
-        elif isinstance(node, _TRY):
+            return []
+        if isinstance(node, _TRY):
             self.visit_try(node, place)
-        elif isinstance(node, (ast.With, ast.AsyncWith)) and any(map(_suppresses_imports, node.items)):
-            self.visit_all(node.body, _Place(place.is_deferred, True, place.fallback_of))
-        elif isinstance(node, _FUNCTIONS):
-            self.visit_function(node, place)
-        else:
-            if isinstance(node, ast.Call):
-                self.visit_call(node, place)
-            self.visit_all(list(ast.iter_child_nodes(node)), place)
+            return []
+        if isinstance(node, (ast.If, ast.IfExp)):
+            return [(inner, place) for inner in self.branches(node)]
+        if isinstance(node, (ast.With, ast.AsyncWith)) and any(map(_suppresses_imports, node.items)):
+            return [(inner, _Place(place.is_deferred, True, place.fallback_of)) for inner in node.body]
+        if isinstance(node, _FUNCTIONS):
+            # A handler around the definition does not see what happens in a call.
+            body = [node.body] if isinstance(node, ast.Lambda) else node.body
+            outside = [] if isinstance(node, ast.Lambda) else node.decorator_list
+            return [(inner, _Place(is_deferred=True)) for inner in body] + [(inner, place) for inner in (*outside, node.args)]
+        if isinstance(node, ast.Call):
+            self.visit_call(node, place)
+        return [(inner, place) for inner in ast.iter_child_nodes(node)]
 
     def visit_from(self, node: ast.ImportFrom, place: _Place) -> None:
         names = tuple(alias.name for alias in node.names)
@@ -125,15 +130,11 @@ class _Imports:
         base = base[: len(base) - node.level + 1]
         self.add(".".join([*base, node.module] if node.module else base), names, node.lineno, place)
 
-    def visit_if(self, node: Union[ast.If, ast.IfExp], place: _Place) -> None:
-        self.visit(node.test, place)
+    def branches(self, node: Union[ast.If, ast.IfExp]) -> list[ast.AST]:
         taken = truth(node.test, self.runtime)
         body = node.body if isinstance(node.body, list) else [node.body]
         orelse = node.orelse if isinstance(node.orelse, list) else [node.orelse]
-        if taken is not False:
-            self.visit_all(body, place)
-        if taken is not True:
-            self.visit_all(orelse, place)
+        return [node.test, *(body if taken is not False else ()), *(orelse if taken is not True else ())]
 
     def visit_try(self, node: ast.AST, place: _Place) -> None:
         assert isinstance(node, ast.Try) or type(node).__name__ == "TryStar"
@@ -149,17 +150,6 @@ class _Imports:
             self.visit_all(handler.body, _Place(place.is_deferred, place.is_guarded, place.fallback_of + fallback))
         self.visit_all(node.orelse, place)  # type: ignore[attr-defined]
         self.visit_all(node.finalbody, place)  # type: ignore[attr-defined]
-
-    def visit_function(self, node: ast.AST, place: _Place) -> None:
-        inner = _Place(is_deferred=True)  # a handler around the definition does not see what happens in a call
-        if isinstance(node, ast.Lambda):
-            self.visit(node.args, place)
-            self.visit(node.body, inner)
-            return
-        assert isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
-        self.visit_all(node.decorator_list, place)
-        self.visit(node.args, place)
-        self.visit_all(node.body, inner)
 
     def visit_call(self, node: ast.Call, place: _Place) -> None:
         function = node.func
@@ -221,18 +211,20 @@ def _suppresses_imports(item: ast.withitem) -> bool:
 
 def _own_nodes(node: ast.AST) -> Iterator[ast.AST]:
     """The node and all below it that run with it: not the bodies of functions and classes."""
-    yield node
-    if isinstance(node, (*_FUNCTIONS, ast.ClassDef)):
-        return
-    for child in ast.iter_child_nodes(node):
-        yield from _own_nodes(child)
+    pending = [node]
+    while pending:
+        one = pending.pop()
+        yield one
+        if not isinstance(one, (*_FUNCTIONS, ast.ClassDef)):
+            pending += ast.iter_child_nodes(one)
 
 
 def _collect_bindings(tree: ast.Module, scan: Scan) -> None:
     for statement in tree.body:
         for node in _own_nodes(statement):
             for name in _bound_by(node):
-                scan.bindings.setdefault(name, getattr(node, "lineno", 1))
+                line = getattr(node, "lineno", 1)
+                scan.bindings[name] = min(line, scan.bindings.get(name, line))
             if isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names):
                 scan.has_unknown_bindings = True
         if isinstance(statement, (ast.Assign, ast.AnnAssign)):
@@ -241,9 +233,25 @@ def _collect_bindings(tree: ast.Module, scan: Scan) -> None:
                 scan.exported = _strings(statement.value)
     if "__getattr__" in scan.bindings:
         scan.has_unknown_bindings = True
+
+
+def _survey(tree: ast.Module, scan: Scan) -> None:
+    """What can stand anywhere: newer syntax, and ways to bind module-level names that cannot be followed."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Global) or (isinstance(node, ast.Name) and node.id in ("globals", "vars", "locals", "exec", "setattr")):
-            scan.has_unknown_bindings = True
+        kind = type(node)
+        if kind is ast.Name:
+            scan.has_unknown_bindings |= node.id in ("globals", "exec")  # type: ignore[attr-defined]
+        elif kind is ast.Attribute:
+            # setattr(sys.modules[__name__], ...), or another object put in the module's place
+            scan.has_unknown_bindings |= node.attr == "modules"  # type: ignore[attr-defined]
+        elif isinstance(node, ast.Call):
+            if isinstance(node.func, ast.Name) and node.func.id in ("vars", "locals"):
+                scan.has_unknown_bindings |= not node.args
+        elif isinstance(node, ast.Global):
+            for name in node.names:
+                scan.bindings.setdefault(name, node.lineno)
+        else:
+            scan.python_requires = max(scan.python_requires, _SYNTAX_SINCE.get(kind.__name__, scan.python_requires))
 
 
 def _bound_by(node: ast.AST) -> Iterator[str]:

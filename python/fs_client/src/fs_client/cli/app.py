@@ -3,8 +3,7 @@
 Exit codes: 0 done, 1 refused by the server, 2 wrong usage or refused by the client, 3 server not reachable, 4 timed out.
 """
 
-from __future__ import annotations
-
+# Annotations are not postponed here: on Python 3.9 typer cannot read those.
 import json
 import sys
 import warnings
@@ -207,6 +206,8 @@ def subscribe(
                     count, last = count + 1, record.offset
                     if count == limit:
                         break
+            except KeyboardInterrupt:
+                raise typer.Exit(130) from None
             finally:
                 if group and last >= 0:
                     client.commit_offset(topic, group, last + 1)

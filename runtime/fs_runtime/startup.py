@@ -13,6 +13,8 @@ import time
 import _fs_guest
 import fs_api
 
+from .rehearsal import rehearse
+
 
 def boot() -> None:
     """Makes the interpreter ready for one function, whichever it will be."""
@@ -24,7 +26,9 @@ def boot() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(line_buffering=True, write_through=False)
+    rehearse()
     gc.collect()
+    _fs_guest.make_immortal(gc.get_objects())
     gc.freeze()
 
 

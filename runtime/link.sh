@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# link.sh FOLDER: the guest's C sources, the frozen library and CPython as one WASI reactor, FOLDER/reactor.wasm.
+# From SOURCES, CROSS (cross.sh) and FROZEN (freeze.py). GUEST: the folder of C sources, runtime/guest unless set.
+set -euo pipefail
+
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+FOLDER=$(realpath "${1:?usage: link.sh FOLDER}")
+: "${SOURCES:?folder of sources.sh}" "${CROSS:?folder of cross.sh}" "${FROZEN:?folder of freeze.py}"
+GUEST=${GUEST:-$HERE/guest}
+# Linear-memory stack: CPython's limits on recursion are met with the measures in README.md ("Stacks").
+STACK_SIZE=$((6 * 1024 * 1024))
+
+. "$HERE/toolchain.sh"
+wasi_toolchain "$FOLDER/toolchain" "$SOURCES"
+cd "$FROZEN"
+compile() {
+  wasi-cc -O3 -DNDEBUG -Wall -Wextra -Werror -Wno-unused-parameter -Wno-missing-field-initializers \
+    -I"$CROSS/include" -I"$CROSS/include/internal" -I"$HERE/cpython" -I"$HERE/abi" -I"$GUEST" -D_WASI_EMULATED_SIGNAL "$@"
+}
+objects=()
+for source in "$GUEST"/*.c "$HERE/cpython/no_system.c"; do
+  object=$FOLDER/$(basename "$source" .c).o
+  compile -c "$source" -o "$object"
+  objects+=("$object")
+done
+compile -c frozen.c -o "$FOLDER/frozen_table.o"
+wasi-cc -c frozen.S -o "$FOLDER/frozen_code.o"
+
+wasi-cc -mexec-model=reactor -Wl,-O2 -Wl,--strip-debug -Wl,--fatal-warnings -Wl,--gc-sections \
+  -Wl,-z,stack-size=$STACK_SIZE -Wl,--stack-first -o "$FOLDER/reactor.wasm" \
+  "${objects[@]}" "$FOLDER/frozen_table.o" "$FOLDER/frozen_code.o" \
+  -L"$CROSS/lib" -lpython3.13 -lmpdec -lexpat -lHacl_Hash_SHA2 -lz \
+  -ldl -lwasi-emulated-signal -lwasi-emulated-getpid -lwasi-emulated-process-clocks -lm
+rm -rf "$FOLDER/toolchain" "$FOLDER"/*.o

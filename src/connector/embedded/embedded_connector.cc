@@ -1,0 +1,41 @@
+#include "connector/embedded/embedded_connector.h"
+
+#include "connector/embedded/embedded_session.h"
+
+namespace fs::connector::embedded {
+namespace {
+
+constexpr std::string_view kInputKeys[] = {"topic", "group_id", "partition", "auto.offset.reset"};
+constexpr std::string_view kOutputKeys[] = {"topic", "partition"};
+
+absl::Status CheckTopic(const config::Endpoint& endpoint) {
+  FS_ASSIGN_OR_RETURN(const std::string topic, endpoint.RequireString("topic"));
+  if (const absl::Status name = CheckTopicName(topic); !name.ok()) return endpoint.ErrorAt("topic", Message(name));
+  return endpoint.OptionalInt("partition", 0, 0).status();
+}
+
+// All transactions of a function's instances are written under names that begin so.
+std::string OwnerPrefix(std::string_view function_id) { return fmt::format("{}/", function_id); }
+
+}  // namespace
+
+absl::Status EmbeddedConnector::ValidateInput(const config::Endpoint& input) const {
+  FS_RETURN_IF_ERROR(input.RequireOnly(kInputKeys));
+  FS_RETURN_IF_ERROR(CheckTopic(input));
+  FS_ASSIGN_OR_RETURN(const std::string group, input.RequireString("group_id"));
+  if (const absl::Status id = CheckGroupId(group); !id.ok()) return input.ErrorAt("group_id", Message(id));
+  return ReadReset(input).status();
+}
+
+absl::Status EmbeddedConnector::ValidateOutput(const config::Endpoint& output) const {
+  FS_RETURN_IF_ERROR(output.RequireOnly(kOutputKeys));
+  return CheckTopic(output);
+}
+
+absl::StatusOr<std::unique_ptr<Session>> EmbeddedConnector::OpenSession(const InstanceContext& context) {
+  return std::make_unique<EmbeddedSession>(log_, fmt::format("{}{}", OwnerPrefix(context.function_id), context.instance_index), context);
+}
+
+absl::Status EmbeddedConnector::ForgetFunction(std::string_view function_id) { return log_.ForgetOwners(OwnerPrefix(function_id)); }
+
+}  // namespace fs::connector::embedded

@@ -1,0 +1,142 @@
+#include "connector/kafka/producer.h"
+
+#include <absl/time/clock.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "connector/kafka/headers.h"
+#include "observe/log.h"
+
+namespace fs::connector::kafka {
+namespace {
+
+// Delivery reports hold their records' memory until they are served.
+constexpr uint32_t kWritesPerPoll = 256;
+// Flush looks this often for a record that failed.
+constexpr int64_t kFlushSliceMs = 50;
+
+// librdkafka takes null for "no value": what is empty needs an address.
+void* Address(std::string_view bytes) { return const_cast<char*>(bytes.empty() ? "" : bytes.data()); }
+
+std::string PartitionText(int32_t partition) {
+  return partition == RD_KAFKA_PARTITION_UA ? std::string() : fmt::format(" partition {}", partition);
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<Producer>> Producer::Open(ClientSettings settings, const InstanceContext& context,
+                                                         std::shared_ptr<Graveyard> graveyard) {
+  auto producer = std::shared_ptr<Producer>(new Producer(std::move(settings)));
+  FS_ASSIGN_OR_RETURN(RdKafkaConf conf, ProducerConf(producer->settings_, fmt::format("function-stream.{}.{}", context.function_name,
+                                                                                      context.instance_index)));
+  FS_ASSIGN_OR_RETURN(producer->client_,
+                      Client::Open(RD_KAFKA_PRODUCER, std::move(conf),
+                                   {fmt::format("function {}", context.function_name), producer->settings_.bootstrap_servers}, context.waker,
+                                   std::move(graveyard), *producer));
+  producer->client_->WatchOnDemand(RdKafkaQueue(rd_kafka_queue_get_main(producer->client_->get())));
+  return producer;
+}
+
+absl::StatusOr<rd_kafka_topic_t*> Producer::OpenTopic(const std::string& topic) {
+  RdKafkaTopic handle(rd_kafka_topic_new(client_->get(), topic.c_str(), nullptr));
+  if (handle == nullptr) {
+    return FailedPrecondition("topic {} on Kafka at {}: {}", topic, client_->cluster(), rd_kafka_err2str(rd_kafka_last_error()));
+  }
+  return client_->Keep(std::move(handle));
+}
+
+absl::Status Producer::Write(rd_kafka_topic_t* topic, int32_t partition, const OutputRecord& record) {
+  if (++writes_since_poll_ >= kWritesPerPoll) {
+    writes_since_poll_ = 0;
+    rd_kafka_poll(client_->get(), 0);
+  }
+  FS_RETURN_IF_ERROR(failure_);
+
+  OutgoingHeaders headers;
+  if (!record.headers.empty()) {
+    FS_ASSIGN_OR_RETURN(headers, DecodeHeaders(record.headers));
+  }
+
+  rd_kafka_vu_t arguments[7];
+  size_t count = 0;
+  const auto add = [&](rd_kafka_vtype_t type) -> rd_kafka_vu_t& {
+    arguments[count].vtype = type;
+    return arguments[count++];
+  };
+  add(RD_KAFKA_VTYPE_RKT).u.rkt = topic;
+  add(RD_KAFKA_VTYPE_PARTITION).u.i32 = partition;
+  add(RD_KAFKA_VTYPE_MSGFLAGS).u.i = RD_KAFKA_MSG_F_COPY;
+  const bool is_tombstone = headers.is_tombstone && record.value.empty();
+  if (!is_tombstone) add(RD_KAFKA_VTYPE_VALUE).u.mem = {Address(record.value), record.value.size()};
+  if (record.key) add(RD_KAFKA_VTYPE_KEY).u.mem = {Address(*record.key), record.key->size()};
+  if (record.timestamp_ms != kNoTimestamp) add(RD_KAFKA_VTYPE_TIMESTAMP).u.i64 = record.timestamp_ms;
+  if (headers.list != nullptr) add(RD_KAFKA_VTYPE_HEADERS).u.headers = headers.list.get();
+
+  RdKafkaError error(rd_kafka_produceva(client_->get(), arguments, count));
+  if (error != nullptr && rd_kafka_error_code(error.get()) == RD_KAFKA_RESP_ERR__QUEUE_FULL) {
+    // In this order: a report that comes after the poll finds the wake wanted.
+    client_->WakeOnce();
+    rd_kafka_poll(client_->get(), 0);
+    FS_RETURN_IF_ERROR(failure_);
+    error.reset(rd_kafka_produceva(client_->get(), arguments, count));
+  }
+  if (error != nullptr) {
+    return WriteError(rd_kafka_error_code(error.get()), rd_kafka_error_string(error.get()), topic, partition, record);
+  }
+  static_cast<void>(headers.list.release());  // the record has them now
+  return absl::OkStatus();
+}
+
+absl::Status Producer::WriteError(rd_kafka_resp_err_t error, std::string_view reason, rd_kafka_topic_t* topic, int32_t partition,
+                                  const OutputRecord& record) {
+  const std::string place = fmt::format("topic {}{} on Kafka at {}", rd_kafka_topic_name(topic), PartitionText(partition), client_->cluster());
+  if (error == RD_KAFKA_RESP_ERR__QUEUE_FULL) {
+    return Unavailable("{}: {} record(s) wait to be sent{}", place, rd_kafka_outq_len(client_->get()),
+                       trouble_.empty() ? std::string() : fmt::format("; {}", trouble_));
+  }
+  if (error == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE) {
+    failure_ = ResourceExhausted("{}: a record of {} bytes is larger than message.max.bytes allows; raise it here and max.message.bytes of the topic",
+                                 place, record.value.size() + (record.key ? record.key->size() : 0) + record.headers.size());
+  } else {
+    failure_ = FailedPrecondition("{}: {}", place, Describe(error, reason));
+  }
+  return failure_;
+}
+
+absl::Status Producer::Flush(absl::Time deadline) {
+  while (true) {
+    const int64_t left_ms = std::clamp<int64_t>(absl::ToInt64Milliseconds(deadline - absl::Now()), 0, kFlushSliceMs);
+    const rd_kafka_resp_err_t result = rd_kafka_flush(client_->get(), static_cast<int>(left_ms));
+    FS_RETURN_IF_ERROR(failure_);
+    if (result == RD_KAFKA_RESP_ERR_NO_ERROR) return absl::OkStatus();
+    if (result != RD_KAFKA_RESP_ERR__TIMED_OUT) return Internal("Kafka at {}: flush: {}", client_->cluster(), rd_kafka_err2str(result));
+    if (absl::Now() >= deadline) {
+      return DeadlineExceeded("{} record(s) not yet acknowledged by Kafka at {}{}", rd_kafka_outq_len(client_->get()), client_->cluster(),
+                              trouble_.empty() ? std::string() : fmt::format(": {}", trouble_));
+    }
+  }
+}
+
+void Producer::OnError(rd_kafka_resp_err_t error, std::string_view reason) noexcept {
+  if (error == RD_KAFKA_RESP_ERR__FATAL) {
+    char text[512] = "";
+    const rd_kafka_resp_err_t fatal = rd_kafka_fatal_error(client_->get(), text, sizeof(text));
+    if (failure_.ok()) failure_ = FailedPrecondition("output to Kafka at {}: {}", client_->cluster(), Describe(fatal, text));
+    return;
+  }
+  if (trouble_.empty()) observe::LogWarning("{}: output to Kafka at {}: {}", client_->owner(), client_->cluster(), Describe(error, reason));
+  if (error != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || trouble_.empty()) trouble_ = Describe(error, reason);
+}
+
+void Producer::OnDelivered(const rd_kafka_message_t& message) noexcept {
+  if (message.err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    trouble_.clear();
+    return;
+  }
+  if (!failure_.ok()) return;
+  failure_ = FailedPrecondition("a record for topic {}{} on Kafka at {} was not delivered: {}", rd_kafka_topic_name(message.rkt),
+                                PartitionText(message.partition), client_->cluster(), Describe(message.err, rd_kafka_message_errstr(&message)));
+}
+
+}  // namespace fs::connector::kafka

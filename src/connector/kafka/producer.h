@@ -1,0 +1,64 @@
+// One librdkafka producer, shared by the sinks of an instance whose client settings are equal, and the sink on top of it.
+//
+// Used on the instance's thread; librdkafka's threads only wake it, and only when a full queue made it wait. The first record that cannot
+// be delivered ends the run: Write and Flush answer with its reason from then on.
+#ifndef FUNCTION_STREAM_CONNECTOR_KAFKA_PRODUCER_H_
+#define FUNCTION_STREAM_CONNECTOR_KAFKA_PRODUCER_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "connector/connector.h"
+#include "connector/kafka/client.h"
+#include "connector/kafka/properties.h"
+
+namespace fs::connector::kafka {
+
+class Producer final : private ClientHandler {
+ public:
+  static absl::StatusOr<std::shared_ptr<Producer>> Open(ClientSettings settings, const InstanceContext& context,
+                                                        std::shared_ptr<Graveyard> graveyard);
+
+  [[nodiscard]] const ClientSettings& settings() const { return settings_; }
+  // A handle for Write, which holds as long as the producer does. kFailedPrecondition: librdkafka refuses it.
+  [[nodiscard]] absl::StatusOr<rd_kafka_topic_t*> OpenTopic(const std::string& topic);
+
+  // As Sink::Write and Sink::Flush say. RD_KAFKA_PARTITION_UA: the key decides.
+  [[nodiscard]] absl::Status Write(rd_kafka_topic_t* topic, int32_t partition, const OutputRecord& record);
+  [[nodiscard]] absl::Status Flush(absl::Time deadline);
+
+ private:
+  explicit Producer(ClientSettings settings) : settings_(std::move(settings)) {}
+
+  void OnError(rd_kafka_resp_err_t error, std::string_view reason) noexcept override;
+  void OnDelivered(const rd_kafka_message_t& message) noexcept override;
+  [[nodiscard]] absl::Status WriteError(rd_kafka_resp_err_t error, std::string_view reason, rd_kafka_topic_t* topic, int32_t partition,
+                                        const OutputRecord& record);
+
+  const ClientSettings settings_;
+  std::unique_ptr<Client> client_;
+  uint32_t writes_since_poll_ = 0;
+  absl::Status failure_;
+  std::string trouble_;  // the last error of a broker since a record was delivered
+};
+
+class KafkaSink final : public Sink {
+ public:
+  KafkaSink(std::shared_ptr<Producer> producer, rd_kafka_topic_t* topic, std::optional<int32_t> partition)
+      : producer_(std::move(producer)), topic_(topic), partition_(partition.value_or(RD_KAFKA_PARTITION_UA)) {}
+
+  absl::Status Start(std::optional<std::string_view>) override { return absl::OkStatus(); }
+  [[nodiscard]] std::string Mark() const override { return {}; }
+  absl::Status Write(const OutputRecord& record) override { return producer_->Write(topic_, partition_, record); }
+  absl::Status Flush(absl::Time deadline) override { return producer_->Flush(deadline); }
+
+ private:
+  const std::shared_ptr<Producer> producer_;
+  rd_kafka_topic_t* const topic_;
+  const int32_t partition_;
+};
+
+}  // namespace fs::connector::kafka
+
+#endif  // FUNCTION_STREAM_CONNECTOR_KAFKA_PRODUCER_H_

@@ -1,0 +1,56 @@
+// A Kafka endpoint as the user wrote it, checked: our own keys, and every other as a property of librdkafka's client.
+//
+// Value types. Nothing here reaches the outside. Errors are kInvalidArgument and name key, line, librdkafka's reason and, for an unknown
+// property, the nearest name. Any thread.
+#ifndef FUNCTION_STREAM_CONNECTOR_KAFKA_PROPERTIES_H_
+#define FUNCTION_STREAM_CONNECTOR_KAFKA_PROPERTIES_H_
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "base/status.h"
+#include "config/endpoint.h"
+#include "connector/kafka/handles.h"
+
+namespace fs::connector::kafka {
+
+// What makes one client: two endpoints with equal settings can share it.
+struct ClientSettings {
+  std::string bootstrap_servers;                  // host:port, several separated by commas
+  std::map<std::string, std::string> properties;  // the user's
+  bool operator==(const ClientSettings&) const = default;
+};
+
+struct InputSettings {
+  ClientSettings client;
+  std::string topic;
+  std::string group_id;
+  std::optional<int32_t> partition;  // set: explicit assignment, outside of the group protocol
+};
+
+struct OutputSettings {
+  ClientSettings client;
+  std::string topic;
+  std::optional<int32_t> partition;  // set: all records go there; not set: the key decides
+};
+
+[[nodiscard]] absl::StatusOr<InputSettings> ReadInput(const config::Endpoint& input);
+[[nodiscard]] absl::StatusOr<OutputSettings> ReadOutput(const config::Endpoint& output);
+
+// A client's full configuration: our defaults, then the user's properties, then what we own. Callbacks are the caller's to add.
+[[nodiscard]] absl::StatusOr<RdKafkaConf> ConsumerConf(const InputSettings& settings, const std::string& client_id);
+[[nodiscard]] absl::StatusOr<RdKafkaConf> ProducerConf(const ClientSettings& settings, const std::string& client_id);
+
+// The value that `name` has in a configuration; empty where it has none.
+[[nodiscard]] std::string ValueOf(const rd_kafka_conf_t& conf, const char* name);
+
+// Makes a client without brokers and lets it go: finds the properties that are right one by one and wrong together. kInvalidArgument with
+// librdkafka's reason.
+[[nodiscard]] absl::Status TryConsumer(const InputSettings& settings);
+[[nodiscard]] absl::Status TryProducer(const OutputSettings& settings);
+
+}  // namespace fs::connector::kafka
+
+#endif  // FUNCTION_STREAM_CONNECTOR_KAFKA_PROPERTIES_H_

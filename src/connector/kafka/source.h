@@ -1,0 +1,87 @@
+// One Kafka topic as an input: by the group protocol, or of one partition that the configuration names.
+//
+// Everything runs on the instance's thread; librdkafka's threads only wake it. Payloads stay in librdkafka's buffers until the next Poll.
+// Control events (rebalances, errors) and records come through two queues, so that a rebalance is never met in the middle of a batch.
+#ifndef FUNCTION_STREAM_CONNECTOR_KAFKA_SOURCE_H_
+#define FUNCTION_STREAM_CONNECTOR_KAFKA_SOURCE_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "connector/connector.h"
+#include "connector/kafka/client.h"
+#include "connector/kafka/properties.h"
+#include "connector/kafka/topic_probe.h"
+
+namespace fs::connector::kafka {
+
+class KafkaSource final : public Source, private ClientHandler {
+ public:
+  // Starts a client; subscribes to nothing yet. kInvalidArgument: librdkafka refuses the properties.
+  static absl::StatusOr<std::unique_ptr<KafkaSource>> Open(InputSettings settings, const InstanceContext& context,
+                                                           std::shared_ptr<Graveyard> graveyard);
+  ~KafkaSource() override;
+
+  absl::Status Start(const Positions& positions, SourceListener& listener) override;
+  absl::Status Poll(size_t max_records, size_t max_bytes, std::vector<Record>& out) override;
+  [[nodiscard]] bool HasMore() const override { return has_more_ || next_ < batch_.size(); }
+  void Committed(const Positions& positions) override;
+  [[nodiscard]] std::string_view topic() const override { return settings_.topic; }
+
+ private:
+  explicit KafkaSource(InputSettings settings) : settings_(std::move(settings)) {}
+
+  void OnError(rd_kafka_resp_err_t error, std::string_view reason) noexcept override;
+  void OnRebalance(rd_kafka_resp_err_t event, rd_kafka_topic_partition_list_t* partitions) noexcept override;
+
+  absl::Status StartPartition(int32_t partition, const Positions& positions);
+  absl::Status Subscribe();
+  void Assign(rd_kafka_topic_partition_list_t& partitions);
+  void Unassign(rd_kafka_topic_partition_list_t& partitions);
+  // From now on the records of these partitions come through records_queue_.
+  void Forward(const rd_kafka_topic_partition_list_t& partitions);
+  [[nodiscard]] bool IsAssigned(int32_t partition) const;
+
+  void ServeControl();
+  void ServeProbe();
+  void Fetch(size_t max_records, size_t max_bytes);
+  absl::Status HandOut(size_t max_records, size_t max_bytes, std::vector<Record>& out);
+  void ReleaseHandedOut();
+  void OnErrorMessage(const rd_kafka_message_t& message);
+  // The source cannot go on: the first reason stays.
+  void Fail(absl::Status status);
+  // The outside is away: Poll says so until the probe or a record shows that it is back.
+  void Trouble(std::string text);
+  [[nodiscard]] std::string Unreachable(std::string_view reason) const;
+  [[nodiscard]] std::string Place() const;
+
+  const InputSettings settings_;
+  std::string offset_reset_;
+  std::unique_ptr<Client> client_;
+  std::unique_ptr<TopicProbe> probe_;
+  rd_kafka_queue_t* control_queue_ = nullptr;
+  rd_kafka_queue_t* records_queue_ = nullptr;
+  SourceListener* listener_ = nullptr;
+
+  Positions start_positions_;  // of partitions not yet assigned since Start
+  std::vector<bool> assigned_;  // by partition
+  std::vector<RdKafkaMessage> batch_;
+  size_t next_ = 0;  // first record of batch_ not handed out
+  std::vector<rd_kafka_message_t*> fetched_;
+  std::string headers_;  // what the records that were handed out point into
+  bool has_more_ = false;
+  size_t typical_bytes_ = 256;  // of a record, to fetch about as many as are asked for
+
+  absl::Status failure_;
+  absl::Status trouble_;
+  bool was_missing_ = false;  // the topic, at the last look
+  bool has_contact_ = false;  // a broker has answered since Start
+  std::string last_broker_error_;
+};
+
+}  // namespace fs::connector::kafka
+
+#endif  // FUNCTION_STREAM_CONNECTOR_KAFKA_SOURCE_H_

@@ -1,0 +1,60 @@
+// The server's command line: --config, --version, --help; runs until SIGTERM or SIGINT.
+#include <signal.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <optional>
+#include <string>
+
+#include "observe/log.h"
+#include "server/application.h"
+
+namespace {
+
+constexpr int kCannotStart = 1;
+constexpr int kBadRequest = 2;
+
+int Fail(const absl::Status& status, int code) {
+  fmt::print(stderr, "function-stream: {}\n", fs::Message(status));
+  return code;
+}
+
+int Run(const std::optional<std::string>& config_flag) {
+  // Taken by sigwait below, on this thread; all threads inherit the mask.
+  sigset_t ending;
+  sigemptyset(&ending);
+  sigaddset(&ending, SIGTERM);
+  sigaddset(&ending, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &ending, nullptr);
+  // A client that went away is an error of a write, not the end of the server.
+  signal(SIGPIPE, SIG_IGN);
+
+  const absl::StatusOr<fs::config::ServerConfig> config = fs::config::LoadServerConfig(config_flag);
+  if (!config.ok()) return Fail(config.status(), kBadRequest);
+  absl::StatusOr<std::unique_ptr<fs::server::Application>> application = fs::server::Application::Start(*config);
+  if (!application.ok()) return Fail(application.status(), kCannotStart);
+
+  fmt::print("function-stream {} listening on {}:{}\n", FS_VERSION, config->service.host, (*application)->port());
+  std::fflush(stdout);
+
+  int signal_number = 0;
+  sigwait(&ending, &signal_number);
+  fs::observe::LogInfo("stopping: {}", signal_number == SIGTERM ? "SIGTERM" : "SIGINT");
+  application->reset();
+  fs::observe::LogInfo("stopped");
+  fs::observe::ShutdownLog();
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App options("Runs Python functions on streams: sandboxed, with durable state, exactly once.", "function-stream");
+  std::optional<std::string> config_flag;
+  options.add_option("--config", config_flag,
+                     "The server's YAML configuration. Without it: the file or folder that FUNCTION_STREAM_CONF names, else "
+                     "conf/config.yaml, else defaults.");
+  options.set_version_flag("--version", "function-stream " FS_VERSION);
+  CLI11_PARSE(options, argc, argv);
+  return Run(config_flag);
+}

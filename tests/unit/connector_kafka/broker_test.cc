@@ -1,0 +1,434 @@
+// Source and Sink against a real broker (FS_TEST_KAFKA).
+#include <absl/time/clock.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <set>
+
+#include "connector/kafka/headers.h"
+#include "connector/kafka/kafka_connector.h"
+#include "connector_kafka/test_broker.h"
+
+namespace fs::connector::kafka {
+namespace {
+
+using config::Endpoint;
+using testing::HasSubstr;
+
+constexpr absl::Duration kPatience = absl::Seconds(30);
+
+using Properties = std::vector<std::pair<std::string, std::string>>;
+
+Endpoint At(const std::string& path, const std::string& servers, const std::string& topic, const Properties& extra) {
+  Endpoint endpoint{.type = "kafka", .path = path, .line = 1, .properties = {}};
+  endpoint.properties.push_back({"bootstrap_servers", servers, false, false, 2});
+  endpoint.properties.push_back({"topic", topic, false, false, 3});
+  for (const auto& [key, value] : extra) endpoint.properties.push_back({key, value, false, false, 4});
+  return endpoint;
+}
+
+struct Listener final : SourceListener {
+  Positions answer;
+  std::set<int32_t> owned;
+  int assigned_count = 0, revoked_count = 0, lost_count = 0;
+  std::function<void()> on_revoked = [] {};
+
+  Positions OnAssigned(std::span<const int32_t> partitions) override {
+    ++assigned_count;
+    owned.insert(partitions.begin(), partitions.end());
+    return answer;
+  }
+  void OnRevoked(std::span<const int32_t> partitions) override {
+    ++revoked_count;
+    on_revoked();
+    for (const int32_t partition : partitions) owned.erase(partition);
+  }
+  void OnLost(std::span<const int32_t> partitions) override {
+    ++lost_count;
+    for (const int32_t partition : partitions) owned.erase(partition);
+  }
+};
+
+struct Seen {
+  std::string value, headers;
+  std::optional<std::string> key;
+  int64_t timestamp_ms, offset;
+  int32_t partition;
+};
+
+// One function's end of the connector, used from the test's thread as an instance uses it from its own.
+struct Instance {
+  explicit Instance(std::shared_ptr<Connector> from, const std::string& name = "test") : connector(std::move(from)) {
+    auto opened = connector->OpenSession({name, "id", 0, waker});
+    EXPECT_TRUE(opened.ok());
+    session = *std::move(opened);
+  }
+
+  std::unique_ptr<Source> Read(const std::string& topic, const Properties& extra, const Positions& positions = {},
+                               const std::string& servers = BrokerAddress()) {
+    auto source = session->OpenSource(0, At("input-groups[0].inputs[0]", servers, topic, extra));
+    EXPECT_TRUE(source.ok()) << source.status();
+    const absl::Status started = (*source)->Start(positions, listener);
+    EXPECT_TRUE(started.ok()) << started;
+    return *std::move(source);
+  }
+
+  std::unique_ptr<Sink> Write(const std::string& topic, const Properties& extra = {}, const std::string& servers = BrokerAddress()) {
+    auto sink = session->OpenSink(At("outputs[0]", servers, topic, extra));
+    EXPECT_TRUE(sink.ok()) << sink.status();
+    EXPECT_TRUE((*sink)->Start(std::nullopt).ok());
+    return *std::move(sink);
+  }
+
+  // Polls until `is_done`, as an instance does: waiting for the waker while there is nothing.
+  absl::Status PollUntil(Source& source, const std::function<bool()>& is_done, size_t max_records = 100) {
+    const absl::Time deadline = absl::Now() + kPatience;
+    while (!is_done()) {
+      if (absl::Now() > deadline) return DeadlineExceeded("{} records seen; {}", seen.size(), Message(last));
+      std::vector<Record> records;
+      last = source.Poll(max_records, 1 << 20, records);
+      if (!last.ok() && !absl::IsUnavailable(last)) return last;
+      for (const Record& record : records) {
+        seen.push_back({std::string(record.value), std::string(record.headers),
+                        record.key ? std::optional(std::string(*record.key)) : std::nullopt, record.timestamp_ms, record.offset, record.partition});
+        next[record.partition] = record.offset + 1;
+      }
+      if (records.empty() && !source.HasMore()) waker->WaitUntil(absl::Now() + absl::Milliseconds(100));
+    }
+    return absl::OkStatus();
+  }
+
+  std::vector<std::string> Values() const {
+    std::vector<std::string> values;
+    for (const Seen& record : seen) values.push_back(record.value);
+    return values;
+  }
+
+  std::shared_ptr<Waker> waker = std::make_shared<Waker>();
+  Listener listener;
+  std::vector<Seen> seen;
+  Positions next;
+  absl::Status last;
+  std::shared_ptr<Connector> connector;
+  std::unique_ptr<Session> session;
+};
+
+absl::Status Produce(Sink& sink, int from, int to) {
+  for (int i = from; i < to; ++i) {
+    const std::string value = std::to_string(i);
+    FS_RETURN_IF_ERROR(sink.Write({.value = value, .key = value, .headers = {}, .timestamp_ms = kNoTimestamp}));
+  }
+  return sink.Flush(absl::Now() + kPatience);
+}
+
+std::string NewGroup() { return NewTopic(0, false); }
+
+std::multiset<std::string> Numbers(int from, int to) {
+  std::multiset<std::string> numbers;
+  for (int i = from; i < to; ++i) numbers.insert(std::to_string(i));
+  return numbers;
+}
+
+std::multiset<std::string> AsSet(const std::vector<std::string>& values) { return {values.begin(), values.end()}; }
+
+class KafkaBroker : public testing::Test {
+ protected:
+  void SetUp() override { ASSERT_FALSE(BrokerAddress().empty()); }
+
+  std::shared_ptr<Connector> connector_ = MakeKafkaConnector();
+};
+
+TEST_F(KafkaBroker, WhatASinkWritesASourceReads) {
+  const std::string topic = NewTopic(3);
+  Instance instance(connector_);
+  const auto sink = instance.Write(topic, {{"partition", "1"}});
+  std::string headers, tombstone;
+  AppendHeader("trace", "abc", 3, headers);
+  AppendHeader("null", nullptr, 0, headers);
+  AppendHeader(kTombstoneHeader, nullptr, 0, tombstone);
+  const std::vector<OutputRecord> written = {
+      {.value = "plain", .key = std::nullopt, .headers = {}, .timestamp_ms = kNoTimestamp},
+      {.value = "all", .key = "key", .headers = headers, .timestamp_ms = 1234567},
+      {.value = "", .key = "", .headers = {}, .timestamp_ms = kNoTimestamp},
+      {.value = "", .key = "gone", .headers = tombstone, .timestamp_ms = kNoTimestamp},
+  };
+  for (const OutputRecord& record : written) ASSERT_TRUE(sink->Write(record).ok());
+  ASSERT_TRUE(sink->Flush(absl::Now() + kPatience).ok());
+
+  const auto source = instance.Read(topic, {{"group_id", NewGroup()}, {"partition", "1"}});
+  ASSERT_TRUE(instance.PollUntil(*source, [&] { return instance.seen.size() == 4; }).ok());
+  EXPECT_EQ(instance.Values(), (std::vector<std::string>{"plain", "all", "", ""}));
+  EXPECT_EQ(instance.seen[0].key, std::nullopt);
+  EXPECT_EQ(instance.seen[1].key, "key");
+  EXPECT_EQ(instance.seen[1].headers, headers);
+  EXPECT_EQ(instance.seen[1].timestamp_ms, 1234567);
+  EXPECT_EQ(instance.seen[2].key, "");
+  EXPECT_EQ(instance.seen[2].headers, "");
+  EXPECT_EQ(instance.seen[3].key, "gone");
+  EXPECT_EQ(instance.seen[3].headers, tombstone);
+  for (size_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(instance.seen[i].partition, 1);
+    EXPECT_EQ(instance.seen[i].offset, static_cast<int64_t>(i));
+  }
+}
+
+TEST_F(KafkaBroker, TheKeyDecidesThePartitionAsItDoesInJava) {
+  const std::string topic = NewTopic(3);
+  Instance instance(connector_);
+  const auto sink = instance.Write(topic);
+  ASSERT_TRUE(Produce(*sink, 0, 6).ok());
+  const auto source = instance.Read(topic, {{"group_id", NewGroup()}});
+  ASSERT_TRUE(instance.PollUntil(*source, [&] { return instance.seen.size() == 6; }).ok());
+  // Utils.toPositive(Utils.murmur2(key)) % 3 of the Java client for "0" to "5".
+  const std::map<std::string, int32_t> java = {{"0", 2}, {"1", 0}, {"2", 2}, {"3", 2}, {"4", 1}, {"5", 0}};
+  for (const Seen& record : instance.seen) EXPECT_EQ(record.partition, java.at(record.value)) << record.value;
+}
+
+TEST_F(KafkaBroker, ASourceResumesAtThePositionsOfTheCheckpoint) {
+  const std::string topic = NewTopic(1);
+  const std::string group = NewGroup();
+  Instance writer(connector_);
+  ASSERT_TRUE(Produce(*writer.Write(topic), 0, 10).ok());
+  for (const Properties& mode : {Properties{{"group_id", group}, {"partition", "0"}}, Properties{{"group_id", group}}}) {
+    Instance instance(connector_);
+    const auto source = instance.Read(topic, mode, {{0, 7}});
+    ASSERT_TRUE(instance.PollUntil(*source, [&] { return instance.seen.size() == 3; }).ok());
+    EXPECT_EQ(instance.Values(), (std::vector<std::string>{"7", "8", "9"}));
+  }
+}
+
+TEST_F(KafkaBroker, ThePositionsOfTheListenerWinOverTheGroups) {
+  const std::string topic = NewTopic(1);
+  Instance instance(connector_);
+  ASSERT_TRUE(Produce(*instance.Write(topic), 0, 10).ok());
+  instance.listener.answer = {{0, 4}};
+  const auto source = instance.Read(topic, {{"group_id", NewGroup()}});
+  ASSERT_TRUE(instance.PollUntil(*source, [&] { return instance.seen.size() == 6; }).ok());
+  EXPECT_EQ(instance.seen[0].value, "4");
+}
+
+TEST_F(KafkaBroker, CommittedPositionsReachTheGroupAndAFreshMemberStartsThere) {
+  const std::string topic = NewTopic(1);
+  const std::string group = NewGroup();
+  {
+    Instance first(connector_);
+    ASSERT_TRUE(Produce(*first.Write(topic), 0, 10).ok());
+    const auto source = first.Read(topic, {{"group_id", group}});
+    ASSERT_TRUE(first.PollUntil(*source, [&] { return first.seen.size() == 10; }).ok());
+    source->Committed({{0, 6}});
+  }
+  Instance second(connector_);
+  const auto source = second.Read(topic, {{"group_id", group}});
+  ASSERT_TRUE(second.PollUntil(*source, [&] { return second.seen.size() >= 4; }).ok());
+  EXPECT_EQ(second.seen[0].value, "6");
+}
+
+TEST_F(KafkaBroker, FunctionsThatNameTheSameGroupAndPartitionDoNotDisturbEachOther) {
+  const std::string topic = NewTopic(1);
+  const Properties same = {{"group_id", NewGroup()}, {"partition", "0"}};
+  Instance first(connector_, "first");
+  ASSERT_TRUE(Produce(*first.Write(topic), 0, 10).ok());
+  auto source = first.Read(topic, same);
+  ASSERT_TRUE(first.PollUntil(*source, [&] { return first.seen.size() == 10; }).ok());
+  source->Committed(first.next);
+  absl::SleepFor(absl::Seconds(2));  // past the client's commit
+
+  Instance second(connector_, "second");
+  const auto other = second.Read(topic, same);
+  ASSERT_TRUE(second.PollUntil(*other, [&] { return second.seen.size() == 10; }).ok());
+  other->Committed({{0, 1}});
+  ASSERT_TRUE(Produce(*first.Write(topic), 10, 12).ok());
+  ASSERT_TRUE(first.PollUntil(*source, [&] { return first.seen.size() == 12; }).ok());
+  ASSERT_TRUE(second.PollUntil(*other, [&] { return second.seen.size() == 12; }).ok());
+  EXPECT_EQ(AsSet(second.Values()), Numbers(0, 12));
+}
+
+class KafkaRebalance : public KafkaBroker, public testing::WithParamInterface<const char*> {};
+
+TEST_P(KafkaRebalance, PartitionsMoveBetweenSourcesWithoutLossOrRepetition) {
+  const std::string topic = NewTopic(4);
+  const Properties properties = {{"group_id", NewGroup()}, {"partition.assignment.strategy", GetParam()}};
+  Instance writer(connector_), first(connector_), second(connector_);
+  const auto sink = writer.Write(topic);
+  ASSERT_TRUE(Produce(*sink, 0, 200).ok());
+
+  // The group keeps the positions between the two, as when no state does: each tells them before it gives up its partitions.
+  auto source = first.Read(topic, properties);
+  first.listener.on_revoked = [&] { source->Committed(first.next); };
+  ASSERT_TRUE(first.PollUntil(*source, [&] { return first.seen.size() >= 100; }, 10).ok());
+
+  auto other = second.Read(topic, properties);
+  second.listener.on_revoked = [&] { other->Committed(second.next); };
+  const auto both = [&](const std::function<bool()>& is_done) {
+    const absl::Time deadline = absl::Now() + kPatience;
+    while (!is_done() && absl::Now() < deadline) {
+      bool turn = false;
+      ASSERT_TRUE(first.PollUntil(*source, [&] { return std::exchange(turn, true); }, 10).ok());
+      turn = false;
+      ASSERT_TRUE(second.PollUntil(*other, [&] { return std::exchange(turn, true); }, 10).ok());
+    }
+    EXPECT_TRUE(is_done());
+  };
+  both([&] { return first.listener.owned.size() == 2 && second.listener.owned.size() == 2; });
+  EXPECT_GE(first.listener.revoked_count, 1);
+  EXPECT_EQ(first.listener.lost_count, 0);
+  ASSERT_TRUE(Produce(*sink, 200, 300).ok());
+  both([&] { return first.seen.size() + second.seen.size() >= 300; });
+
+  // One leaves, the other takes all.
+  source->Committed(first.next);
+  source.reset();
+  ASSERT_TRUE(second.PollUntil(*other, [&] { return second.listener.owned.size() == 4; }).ok());
+  ASSERT_TRUE(Produce(*sink, 300, 350).ok());
+  ASSERT_TRUE(second.PollUntil(*other, [&] { return first.seen.size() + second.seen.size() >= 350; }).ok());
+  std::multiset<std::string> all = AsSet(first.Values());
+  all.merge(AsSet(second.Values()));
+  EXPECT_EQ(all, Numbers(0, 350));
+}
+
+INSTANTIATE_TEST_SUITE_P(Protocols, KafkaRebalance, testing::Values("range", "cooperative-sticky"),
+                         [](const auto& protocol) { return std::string(protocol.param) == "range" ? "Eager" : "Cooperative"; });
+
+TEST_F(KafkaBroker, AnArrivalWakesAnIdleInstance) {
+  const std::string topic = NewTopic(1);
+  Instance instance(connector_);
+  const auto source = instance.Read(topic, {{"group_id", NewGroup()}, {"partition", "0"}});
+  const auto sink = instance.Write(topic);
+  for (int i = 0; i < 5; ++i) {
+    ASSERT_TRUE(Produce(*sink, i, i + 1).ok());
+    const absl::Time start = absl::Now();
+    while (instance.seen.size() <= static_cast<size_t>(i) && absl::Now() - start < kPatience) {
+      std::vector<Record> records;
+      ASSERT_TRUE(source->Poll(100, 1 << 20, records).ok());
+      for (const Record& record : records) instance.seen.push_back({std::string(record.value), {}, {}, 0, 0, 0});
+      if (records.empty()) instance.waker->WaitUntil(start + kPatience);
+    }
+    EXPECT_LT(absl::Now() - start, absl::Seconds(5));
+  }
+  EXPECT_EQ(AsSet(instance.Values()), Numbers(0, 5));
+}
+
+TEST_F(KafkaBroker, ABrokerThatIsAwayAtTheStartIsToldAndWaitedFor) {
+  const std::string topic = NewTopic(1);
+  Doorway doorway;
+  Instance instance(connector_), writer(connector_);
+  ASSERT_TRUE(Produce(*writer.Write(topic), 0, 3).ok());
+  const auto source = instance.Read(topic, {{"group_id", NewGroup()}}, {}, doorway.address());
+  ASSERT_TRUE(instance.PollUntil(*source, [&] { return absl::IsUnavailable(instance.last); }).ok());
+  EXPECT_THAT(std::string(Message(instance.last)), HasSubstr(doorway.address()));
+  const auto sink = instance.Write(topic, {}, doorway.address());
+  ASSERT_TRUE(sink->Write({.value = "3", .key = {}, .headers = {}, .timestamp_ms = kNoTimestamp}).ok());
+  const absl::Status waiting = sink->Flush(absl::Now() + absl::Milliseconds(300));
+  EXPECT_EQ(waiting.code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_THAT(std::string(Message(waiting)), HasSubstr(doorway.address()));
+
+  doorway.Open();
+  EXPECT_TRUE(sink->Flush(absl::Now() + kPatience).ok());
+  ASSERT_TRUE(instance.PollUntil(*source, [&] { return instance.seen.size() == 4; }).ok());
+  EXPECT_EQ(AsSet(instance.Values()), Numbers(0, 4));
+}
+
+TEST_F(KafkaBroker, AMissingTopicIsToldByNameAndReadOnceItIsThere) {
+  for (const bool has_partition : {false, true}) {
+    const std::string topic = NewTopic(1, false);
+    Instance instance(connector_);
+    Properties properties = {{"group_id", NewGroup()}};
+    if (has_partition) properties.emplace_back("partition", "0");
+    const auto source = instance.Read(topic, properties);
+    const absl::Time start = absl::Now();
+    ASSERT_TRUE(instance.PollUntil(*source, [&] { return absl::IsUnavailable(instance.last); }).ok());
+    EXPECT_LT(absl::Now() - start, absl::Seconds(5));
+    EXPECT_THAT(std::string(Message(instance.last)), HasSubstr(topic));
+    CreateTopic(topic, 1);
+    ASSERT_TRUE(instance.PollUntil(*source, [&] { return instance.last.ok(); }).ok());
+    ASSERT_TRUE(Produce(*instance.Write(topic), 0, 3).ok());
+    ASSERT_TRUE(instance.PollUntil(*source, [&] { return instance.seen.size() == 3; }).ok());
+  }
+}
+
+TEST_F(KafkaBroker, AMissingPartitionIsToldByNumber) {
+  const std::string topic = NewTopic(2);
+  Instance instance(connector_);
+  const auto source = instance.Read(topic, {{"group_id", NewGroup()}, {"partition", "5"}});
+  ASSERT_TRUE(instance.PollUntil(*source, [&] { return Message(instance.last).find("no partition 5") != std::string_view::npos; }).ok());
+
+  const auto sink = instance.Write(topic, {{"partition", "5"}});
+  absl::Status status = sink->Write({.value = "x", .key = {}, .headers = {}, .timestamp_ms = kNoTimestamp});
+  if (status.ok()) status = sink->Flush(absl::Now() + kPatience);
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
+  EXPECT_THAT(std::string(Message(status)), HasSubstr(topic));
+  EXPECT_FALSE(sink->Write({.value = "y", .key = {}, .headers = {}, .timestamp_ms = kNoTimestamp}).ok());
+}
+
+TEST_F(KafkaBroker, APositionThatIsGoneFollowsTheResetPolicy) {
+  const std::string topic = NewTopic(1);
+  Instance writer(connector_);
+  ASSERT_TRUE(Produce(*writer.Write(topic), 0, 3).ok());
+  Instance resetting(connector_);
+  const auto source = resetting.Read(topic, {{"group_id", NewGroup()}, {"partition", "0"}}, {{0, 100}});
+  ASSERT_TRUE(resetting.PollUntil(*source, [&] { return resetting.seen.size() == 3; }).ok());
+  for (const bool has_partition : {false, true}) {
+    Instance strict(connector_);
+    Properties properties = {{"group_id", NewGroup()}, {"auto.offset.reset", "none"}};
+    if (has_partition) properties.emplace_back("partition", "0");
+    const auto other = strict.Read(topic, properties, {{0, 100}});
+    const absl::Status status = strict.PollUntil(*other, [&] { return !strict.seen.empty(); });
+    EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
+    EXPECT_THAT(std::string(Message(status)), HasSubstr("partition 0"));
+  }
+}
+
+TEST_F(KafkaBroker, ARecordThatIsTooLargeIsNamedWithItsLimit) {
+  Instance instance(connector_);
+  const auto sink = instance.Write(NewTopic(1));
+  const std::string large(2'000'000, 'x');
+  const absl::Status status = sink->Write({.value = large, .key = {}, .headers = {}, .timestamp_ms = kNoTimestamp});
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(std::string(Message(status)), HasSubstr("message.max.bytes"));
+}
+
+TEST_F(KafkaBroker, AFullQueueHoldsTheWriterBackAndWakesIt) {
+  const std::string topic = NewTopic(1);
+  Instance instance(connector_);
+  const auto sink = instance.Write(topic, {{"queue.buffering.max.messages", "50"}, {"linger.ms", "20"}});
+  int refusals = 0;
+  for (int i = 0; i < 500;) {
+    const std::string value = std::to_string(i);
+    const absl::Status status = sink->Write({.value = value, .key = {}, .headers = {}, .timestamp_ms = kNoTimestamp});
+    if (status.ok()) {
+      ++i;
+      continue;
+    }
+    ASSERT_TRUE(absl::IsUnavailable(status)) << status;
+    ++refusals;
+    const absl::Time start = absl::Now();
+    instance.waker->WaitUntil(start + kPatience);
+    ASSERT_LT(absl::Now() - start, absl::Seconds(10));
+  }
+  EXPECT_GT(refusals, 0);
+  ASSERT_TRUE(sink->Flush(absl::Now() + kPatience).ok());
+  const auto source = instance.Read(topic, {{"group_id", NewGroup()}});
+  ASSERT_TRUE(instance.PollUntil(*source, [&] { return instance.seen.size() == 500; }, 7).ok());
+  EXPECT_EQ(AsSet(instance.Values()), Numbers(0, 500));
+}
+
+TEST_F(KafkaBroker, EndingIsQuickEvenWhenNoBrokerIsThere) {
+  const std::string topic = NewTopic(1, false);
+  Doorway nobody;
+  absl::Time start;
+  {
+    Instance instance(connector_);
+    const auto source = instance.Read(topic, {{"group_id", NewGroup()}}, {}, nobody.address());
+    const auto sink = instance.Write(topic, {}, nobody.address());
+    ASSERT_TRUE(sink->Write({.value = "lost", .key = {}, .headers = {}, .timestamp_ms = kNoTimestamp}).ok());
+    ASSERT_TRUE(instance.PollUntil(*source, [&] { return absl::IsUnavailable(instance.last); }).ok());
+    start = absl::Now();
+  }
+  EXPECT_LT(absl::Now() - start, absl::Milliseconds(200));
+  connector_.reset();
+  EXPECT_LT(absl::Now() - start, absl::Seconds(3));
+}
+
+}  // namespace
+}  // namespace fs::connector::kafka

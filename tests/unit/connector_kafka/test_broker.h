@@ -1,0 +1,40 @@
+// What the tests need of a real broker, whose address FS_TEST_KAFKA holds (./dev test starts one): topics, and a way to be away.
+#ifndef FUNCTION_STREAM_TESTS_CONNECTOR_KAFKA_TEST_BROKER_H_
+#define FUNCTION_STREAM_TESTS_CONNECTOR_KAFKA_TEST_BROKER_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/thread.h"
+
+namespace fs::connector::kafka {
+
+// host:port; fails the test and is empty where FS_TEST_KAFKA is not set.
+std::string BrokerAddress();
+
+// A topic of a new name; false in `create` only invents the name.
+std::string NewTopic(int partitions, bool create = true);
+void CreateTopic(const std::string& topic, int partitions);
+
+// A port of this machine that leads to the broker once Open() was called; until then nobody listens there. Clients that reach the
+// broker through it learn its real address.
+class Doorway {
+ public:
+  Doorway();
+  ~Doorway();
+  [[nodiscard]] std::string address() const;
+  void Open();
+
+ private:
+  void Serve();
+
+  uint16_t port_ = 0;
+  int listener_ = -1;
+  int stop_pipe_[2] = {-1, -1};
+  Thread thread_;
+};
+
+}  // namespace fs::connector::kafka
+
+#endif  // FUNCTION_STREAM_TESTS_CONNECTOR_KAFKA_TEST_BROKER_H_

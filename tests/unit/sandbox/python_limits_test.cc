@@ -1,0 +1,182 @@
+// The real interpreter at its limits: each ends that guest alone, in time, with a text that says what happened and where.
+#include <absl/time/clock.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <thread>
+
+#include "sandbox/python_runtime.h"
+
+namespace fs::sandbox {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::AnyOf;
+using ::testing::HasSubstr;
+
+GuestLimits Limits(absl::Duration timeout, size_t memory_mb = 256) {
+  GuestLimits limits;
+  limits.call_timeout = timeout;
+  limits.memory_bytes = memory_mb << 20;
+  return limits;
+}
+
+struct RunawayCase {
+  std::string name;
+  std::string body;
+  std::string text;  // what the error must hold beside its name
+};
+
+class Runaway : public ::testing::TestWithParam<RunawayCase> {};
+
+INSTANTIATE_TEST_SUITE_P(
+    All, Runaway,
+    ::testing::Values(RunawayCase{"Loop", "while True: pass", "line 5"},
+                      RunawayCase{"LoopThatCatchesAll", "while True:\n  try:\n    while True: pass\n  except BaseException: pass", "by force"},
+                      RunawayCase{"LongPower", "10 ** 10 ** 8", ""}, RunawayCase{"Regex", "import re\nre.match(r'(a*)*b', 'a' * 40)", ""},
+                      RunawayCase{"Sleep", "import time\ntime.sleep(1000)", "line 6"},
+                      RunawayCase{"SleepAgainAndAgain", "import time\nwhile True:\n  try: time.sleep(1000)\n  except BaseException: pass", "by force"},
+                      RunawayCase{"HugeSort", "l = list(range(3000000))\nwhile True: l.sort(key=lambda x: -x)", ""},
+                      RunawayCase{"Copies", "b = bytearray(50000000)\nwhile True:\n  b[:] = bytes(50000000)", ""},
+                      RunawayCase{"StateLoop", "s = ctx.getOrCreateKVStore('s')\nwhile True: s.put_state(b'k', b'v')", "line 6"}),
+    [](const auto& tested) { return tested.param.name; });
+
+TEST_P(Runaway, IsStoppedByTheTimeLimit) {
+  PythonGuest python(FunctionWith(GetParam().body), "F", Limits(absl::Milliseconds(300)));
+  ASSERT_TRUE(python.Start().ok());
+  const absl::Time begin = absl::Now();
+  const auto result = python.Process({"x"});
+  const absl::Duration took = absl::Now() - begin;
+  ASSERT_EQ(result.status().code(), absl::StatusCode::kDeadlineExceeded) << result.status();
+  EXPECT_THAT(std::string(Message(result.status())), AllOf(HasSubstr("limits.process_timeout_ms (300 ms)"), HasSubstr(GetParam().text)));
+  EXPECT_LT(took, absl::Milliseconds(1500));
+  EXPECT_TRUE(python.guest->is_dead());
+}
+
+TEST_P(Runaway, IsStoppedByAnInterruptWithinASecond) {
+  PythonGuest python(FunctionWith(GetParam().body), "F", Limits(absl::Seconds(30)));
+  ASSERT_TRUE(python.Start().ok());
+  absl::Time interrupted;
+  std::thread other([&] {
+    absl::SleepFor(absl::Milliseconds(150));
+    interrupted = absl::Now();
+    python.guest->Interrupt();
+    python.guest->Interrupt();
+  });
+  const auto result = python.Process({"x"});
+  const absl::Time end = absl::Now();
+  other.join();
+  ASSERT_EQ(result.status().code(), absl::StatusCode::kCancelled) << result.status();
+  EXPECT_LT(end - interrupted, absl::Seconds(1));
+  RecordProperty("interrupt_ms", static_cast<int>(absl::ToInt64Milliseconds(end - interrupted)));
+}
+
+TEST(PythonLimitsTest, EachMessageHasTheWholeTimeLimit) {
+  PythonGuest python(FunctionWith("import time\ntime.sleep(0.06)"), "F", Limits(absl::Milliseconds(250)));
+  ASSERT_TRUE(python.Start().ok());
+  const auto result = python.Process(std::vector<std::string>(12, "x"));
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->processed, 12U);
+}
+
+TEST(PythonLimitsTest, AnInterruptBeforeACallRefusesIt) {
+  PythonGuest python(FunctionWith("pass"));
+  ASSERT_TRUE(python.Start().ok());
+  python.guest->Interrupt();
+  EXPECT_EQ(python.Process({"x"}).status().code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(python.Process({"x"}).status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST(PythonLimitsTest, AnImportThatNeverEndsIsStopped) {
+  PythonGuest python("while True: pass\n" + FunctionWith("pass"), "F", Limits(absl::Milliseconds(200)));
+  const absl::Status status = python.Load();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded) << status;
+}
+
+TEST(PythonLimitsTest, AMemoryBombNamesTheLimit) {
+  for (const char* body : {"l = []\nwhile True: l.append('x' * 1000000)", "l = []\nwhile True: l.append([1])", "bytearray(10 ** 9)"}) {
+    PythonGuest python(FunctionWith(body), "F", Limits(absl::Seconds(30), 64));
+    ASSERT_TRUE(python.Start().ok());
+    const auto result = python.Process({"x"});
+    EXPECT_EQ(result.status().code(), absl::StatusCode::kResourceExhausted) << body << result.status();
+    EXPECT_THAT(std::string(Message(result.status())), HasSubstr("limits.memory_mb is 64"));
+    EXPECT_LE(python.guest->memory_bytes(), size_t{64} << 20);
+  }
+}
+
+TEST(PythonLimitsTest, AMemoryErrorThatIsHandledIsTheFunctionsOwnBusiness) {
+  PythonGuest python(FunctionWith("try: bytearray(10 ** 9)\nexcept MemoryError: ctx.emit(b'caught')"), "F", Limits(absl::Seconds(30), 64));
+  ASSERT_TRUE(python.Start().ok());
+  const auto result = python.Process({"x"});
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(TakeOutput(*python.guest).at(0).value, "caught");
+}
+
+TEST(PythonLimitsTest, DeepRecursionIsARecursionError) {
+  for (const char* body : {"def f(): f()\nf()", "import json\njson.loads('[' * 100000)", "x = []\nfor i in range(200000): x = [x]\nrepr(x)",
+                           "class A:\n  def __repr__(self): return repr(self)\nrepr(A())",
+                           "import sys\nsys.setrecursionlimit(10**6)\nclass A:\n  def __getattr__(self, n): return getattr(self, n)\nA().x"}) {
+    PythonGuest python(FunctionWith(body));
+    ASSERT_TRUE(python.Start().ok());
+    const auto result = python.Process({"x"});
+    ASSERT_TRUE(result.ok()) << body << result.status();
+    ASSERT_TRUE(result->error) << body;
+    EXPECT_EQ(result->error->type, "RecursionError") << body << result->error->message;
+  }
+}
+
+TEST(PythonLimitsTest, AFloodOfOutputEndsTheGuest) {
+  GuestLimits limits;
+  limits.output_bytes = size_t{6} << 20;
+  PythonGuest python(FunctionWith("for i in range(100): ctx.emit(bytes(1000000))"), "F", limits);
+  ASSERT_TRUE(python.Start().ok());
+  const auto result = python.Process({"x"});
+  EXPECT_EQ(result.status().code(), absl::StatusCode::kResourceExhausted) << result.status();
+  EXPECT_THAT(std::string(Message(result.status())), HasSubstr("emitted"));
+}
+
+TEST(PythonLimitsTest, AFullOutputBufferEndsTheBatchEarly) {
+  PythonGuest python(FunctionWith("ctx.emit(bytes(1000000))"));
+  ASSERT_TRUE(python.Start().ok());
+  const auto result = python.Process(std::vector<std::string>(50, "x"));
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_FALSE(result->error);
+  EXPECT_GT(result->processed, 0U);
+  EXPECT_LT(result->processed, 50U);
+  EXPECT_EQ(TakeOutput(*python.guest).size(), result->processed);
+}
+
+TEST(PythonLimitsTest, OneGuestsEndLeavesTheOthersAlone) {
+  PythonGuest runaway(FunctionWith("while True: pass"), "F", Limits(absl::Milliseconds(100)));
+  PythonGuest calm(FunctionWith("ctx.emit(data)"));
+  ASSERT_TRUE(runaway.Start().ok());
+  ASSERT_TRUE(calm.Start().ok());
+  std::thread other([&] { EXPECT_FALSE(runaway.Process({"x"}).ok()); });
+  for (int i = 0; i < 200; ++i) {
+    const auto result = calm.Process({"a", "b"});
+    ASSERT_TRUE(result.ok()) << result.status();
+  }
+  other.join();
+  runaway.guest.reset();
+  EXPECT_TRUE(calm.Process({"x"}).ok());
+}
+
+TEST(PythonLimitsTest, InterruptsAtAnyMomentNeverHarmTheProcess) {
+  for (int i = 0; i < 40; ++i) {
+    PythonGuest python(FunctionWith("import hashlib\ns = ctx.getOrCreateKVStore('s')\nfor i in range(200):\n"
+                                    "  s.put_state(b'%d' % i, hashlib.sha256(data).digest())\n  len(s.list_states(b'', b'9'))"));
+    ASSERT_TRUE(python.Start().ok());
+    std::thread other([&] {
+      std::this_thread::sleep_for(std::chrono::microseconds(i * 137));
+      python.guest->Interrupt();
+    });
+    absl::Status status;
+    while (status.ok()) status = python.Process(std::vector<std::string>(20, "x")).status();
+    other.join();
+    EXPECT_EQ(status.code(), absl::StatusCode::kCancelled) << status;
+  }
+}
+
+}  // namespace
+}  // namespace fs::sandbox

@@ -44,7 +44,7 @@ std::string MakePackage(const std::string& python_requires = "3.10") {
   return chunk;
 }
 
-absl::StatusOr<NewFunction> Run(const std::vector<::function_stream::UploadChunk>& chunks, const CreationRules& rules = {}) {
+absl::StatusOr<NewFunction> RunUpload(const std::vector<::function_stream::UploadChunk>& chunks, const CreationRules& rules = {}) {
   Upload upload(rules);
   for (const auto& chunk : chunks) FS_RETURN_IF_ERROR(upload.Take(chunk));
   return std::move(upload).Finish();
@@ -52,7 +52,7 @@ absl::StatusOr<NewFunction> Run(const std::vector<::function_stream::UploadChunk
 
 TEST(Upload, PackageArrivesInParts) {
   const std::string package = MakePackage();
-  const auto created = Run({Header(package), Bytes(package.substr(0, 10)), Bytes(""), Bytes(package.substr(10))});
+  const auto created = RunUpload({Header(package), Bytes(package.substr(0, 10)), Bytes(""), Bytes(package.substr(10))});
   ASSERT_TRUE(created.ok()) << created.status();
   EXPECT_EQ(created->config.name, "json");
   EXPECT_EQ(created->config_yaml, kYaml);
@@ -90,7 +90,7 @@ TEST(Upload, EachBreachOfTheProtocolIsRefused) {
            {{Header(package, "name: f\ntype: processor\n")}, absl::StatusCode::kUnimplemented, "type: processor"},
            {{Header("no zip"), Bytes("no zip")}, absl::StatusCode::kInvalidArgument, "package: "},
        }) {
-    const auto created = Run(c.chunks);
+    const auto created = RunUpload(c.chunks);
     EXPECT_EQ(created.status().code(), c.code) << created.status();
     EXPECT_THAT(Message(created.status()), HasSubstr(c.message));
   }
@@ -99,7 +99,7 @@ TEST(Upload, EachBreachOfTheProtocolIsRefused) {
 TEST(Upload, PythonThatIsTooOldForThePackageRefusesIt) {
   const auto run = [](const std::string& needs, const std::string& has) {
     const std::string package = MakePackage(needs);
-    return Run({Header(package), Bytes(package)}, CreationRules{.python_version = has}).status();
+    return RunUpload({Header(package), Bytes(package)}, CreationRules{.python_version = has}).status();
   };
   EXPECT_TRUE(run("3.9", "3.13").ok());
   EXPECT_TRUE(run("3.13", "3.13.5").ok());
@@ -142,7 +142,8 @@ TEST(CreatePythonFunction, TakesModules) {
   const auto created = FromRequest(request, CreationRules{});
   ASSERT_TRUE(created.ok()) << created.status();
   EXPECT_EQ(created->package.files[0].path, "jobs.metrics");
-  EXPECT_EQ(FromRequest(request, CreationRules{.limit_package_bytes = 3}).status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(FromRequest(request, CreationRules{.limit_package_bytes = 3, .python_version = ""}).status().code(),
+            absl::StatusCode::kResourceExhausted);
   request.clear_modules();
   EXPECT_THAT(Message(FromRequest(request, CreationRules{}).status()), HasSubstr("modules: at least one"));
 }

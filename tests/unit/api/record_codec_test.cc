@@ -5,6 +5,12 @@
 namespace fs::api {
 namespace {
 
+Record WithHeaders(std::string_view headers) {
+  Record record;
+  record.headers = headers;
+  return record;
+}
+
 TEST(RecordCodec, RecordComesBackAsItWasPublished) {
   ::function_stream::PublishRequest request;
   ::function_stream::EmbeddedRecord& full = *request.add_records();
@@ -41,14 +47,14 @@ TEST(RecordCodec, HeadersThatAreCutShortAreDataLoss) {
   const std::string_view whole = published.records()[0].headers;
   for (size_t length = 1; length < whole.size(); ++length) {
     ::function_stream::EmbeddedRecord wire;
-    EXPECT_EQ(ToWire(Record{.headers = whole.substr(0, length)}, wire).code(), absl::StatusCode::kDataLoss) << length;
+    EXPECT_EQ(ToWire(WithHeaders(whole.substr(0, length)), wire).code(), absl::StatusCode::kDataLoss) << length;
   }
 }
 
 TEST(RecordCodec, HeaderNameOfAnyBytesIsShown) {
   ::function_stream::EmbeddedRecord wire;
   const std::string headers("\x01\0\0\0\xff\xff\xff\xff\xfe", 9);
-  ASSERT_TRUE(ToWire(Record{.headers = headers}, wire).ok());
+  ASSERT_TRUE(ToWire(WithHeaders(headers), wire).ok());
   EXPECT_EQ(wire.headers(0).name(), "\xef\xbf\xbd");
   EXPECT_FALSE(wire.headers(0).has_value());
 }

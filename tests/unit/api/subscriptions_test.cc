@@ -54,7 +54,8 @@ class SubscriptionsTest : public testing::Test {
   void Append(std::string_view topic, int from, int to) {
     for (int i = from; i < to; ++i) {
       const std::string value = std::to_string(i);
-      const OutputRecord record{.value = value};
+      OutputRecord record;
+      record.value = value;
       ASSERT_TRUE(log_->Append(topic, std::span(&record, 1)).ok());
     }
   }
@@ -184,7 +185,9 @@ TEST_F(SubscriptionsTest, ClientsThatComeAndGoLeaveNothingBehind) {
         grpc::ClientContext context;
         const auto reader = stub_->Subscribe(&context, Request("t", true));
         SubscribeResponse response;
-        if (i % 2 == 0) EXPECT_TRUE(reader->Read(&response));
+        if (i % 2 == 0) {
+          EXPECT_TRUE(reader->Read(&response));
+        }
         context.TryCancel();
         reader->Finish();
       }

@@ -40,7 +40,7 @@ export NATIVE_PYTHON
 
 # What came out of an earlier step is named by its folder, which carries the hash of that step's inputs.
 versions=$(cat "$SOURCES/versions")
-CROSS=$(cached cpython-wasi cross_build "$RUNTIME"/{cross.sh,toolchain.sh} "$RUNTIME"/cpython/*.{patch,c,h} "$versions" \
+CROSS=$(cached cpython-wasi cross_build "$RUNTIME"/{cross.sh,toolchain.sh} "$RUNTIME"/cpython/{*.patch,fs_hash.c,fs_hash.h} "$versions" \
   "$(clang-19 --version 2>/dev/null | head -n 1)")
 export CROSS
 FROZEN=$(cached cpython-frozen freeze "$RUNTIME/freeze.py" "$RUNTIME"/cpython/{overlay,unavailable.txt} "$RUNTIME/fs_runtime" \

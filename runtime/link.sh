@@ -8,7 +8,7 @@ FOLDER=$(realpath "${1:?usage: link.sh FOLDER}")
 : "${SOURCES:?folder of sources.sh}" "${CROSS:?folder of cross.sh}" "${FROZEN:?folder of freeze.py}"
 GUEST=${GUEST:-$HERE/guest}
 # Linear-memory stack: CPython's limits on recursion are met with the measures in README.md ("Stacks").
-STACK_SIZE=$((4 * 1024 * 1024))
+STACK_SIZE=$((6 * 1024 * 1024))
 
 . "$HERE/toolchain.sh"
 wasi_toolchain "$FOLDER/toolchain" "$SOURCES"
@@ -18,7 +18,7 @@ compile() {
     -I"$CROSS/include" -I"$CROSS/include/internal" -I"$HERE/cpython" -I"$HERE/abi" -I"$GUEST" -D_WASI_EMULATED_SIGNAL "$@"
 }
 objects=()
-for source in "$GUEST"/*.c; do
+for source in "$GUEST"/*.c "$HERE/cpython/no_system.c"; do
   object=$FOLDER/$(basename "$source" .c).o
   compile -c "$source" -o "$object"
   objects+=("$object")

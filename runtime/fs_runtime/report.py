@@ -21,6 +21,9 @@ _HOOK_CALLS = {
 
 def describe(exception: BaseException, instance: object, hook_name: str) -> bytes:
     """The ABI's error report of an exception that left a hook."""
+    if isinstance(exception, MemoryError):
+        # The frames hold what filled the memory; without it there is room to describe the error.
+        traceback.clear_frames(exception.__traceback__)
     _explain_signature(exception, instance, hook_name)
     parts = (_type_name(type(exception)), _message(exception), _traceback(exception))
     encoded = [_cut(part).encode("utf-8", "backslashreplace") for part in parts]

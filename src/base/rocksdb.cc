@@ -74,6 +74,7 @@ rocksdb::Options DatabaseOptions(rocksdb::Env* env) {
 absl::StatusOr<DatabaseFolder> DatabaseFolder::Claim(const std::filesystem::path& folder, rocksdb::Env* env) {
   const bool on_disk = env == rocksdb::Env::Default();
   std::error_code error;
+  std::filesystem::path database_path = folder;
   std::string claim = folder.lexically_normal().native();
   if (on_disk) {
     std::filesystem::create_directories(folder, error);
@@ -81,13 +82,14 @@ absl::StatusOr<DatabaseFolder> DatabaseFolder::Claim(const std::filesystem::path
     if (auto canonical = std::filesystem::canonical(folder, error); !error) claim = canonical.native();
   } else {
     claim = fmt::format("{}@{}", claim, static_cast<const void*>(env));
+    database_path = std::filesystem::absolute(folder, error);
   }
   OpenFolders& folders = open_folders();
   absl::MutexLock lock(&folders.mutex);
   if (!folders.claims.insert(claim).second) {
     return FailedPrecondition("{}: the database is open already in this process", folder.native());
   }
-  return DatabaseFolder(folder, std::move(claim), on_disk);
+  return DatabaseFolder(std::move(database_path), std::move(claim), on_disk);
 }
 
 DatabaseFolder::DatabaseFolder(DatabaseFolder&& other) noexcept

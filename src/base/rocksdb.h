@@ -34,6 +34,7 @@ class DatabaseFolder {
   DatabaseFolder& operator=(DatabaseFolder&&) = delete;
   ~DatabaseFolder();
 
+  // Where to open it: absolute in a memory environment, which takes nothing else; as given on disk.
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
 
   // Why opening failed: kFailedPrecondition, naming the process, when another one has it open; kDataLoss when files are missing or

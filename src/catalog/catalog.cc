@@ -2,18 +2,16 @@
 
 #include <absl/base/thread_annotations.h>
 #include <absl/synchronization/mutex.h>
-#include <fcntl.h>
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
-#include <rocksdb/options.h>
 #include <rocksdb/write_batch.h>
-#include <unistd.h>
 
 #include <map>
+#include <optional>
 #include <set>
-#include <system_error>
 #include <utility>
 
+#include "base/rocksdb.h"
 #include "catalog/records.h"
 
 namespace fs::catalog {
@@ -28,49 +26,20 @@ std::string PackageKey(std::string_view name) { return fmt::format("p{}", name);
 
 rocksdb::Slice SliceOf(std::string_view text) { return {text.data(), text.size()}; }
 
-// The process that holds the database's lock, 0 when none (or our own) does.
-pid_t LockHolder(const std::filesystem::path& path) {
-  const int file = open((path / "LOCK").c_str(), O_RDWR | O_CLOEXEC);
-  if (file < 0) return 0;
-  struct flock lock = {};
-  lock.l_type = F_WRLCK;
-  lock.l_whence = SEEK_SET;
-  const bool is_held = fcntl(file, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
-  close(file);
-  return is_held ? lock.l_pid : 0;
-}
-
-rocksdb::Options DatabaseOptions() {
-  rocksdb::Options options;
-  options.create_if_missing = true;
-  // Every write is synced, so only the very last can be torn; damage anywhere else must be seen, not cut off.
-  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
-  options.write_buffer_size = size_t{8} << 20;
-  options.max_open_files = 64;
-  options.keep_log_file_num = 2;
-  options.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
-  return options;
-}
-
 class RocksCatalog : public Catalog {
  public:
   RocksCatalog(std::filesystem::path path, std::unique_ptr<rocksdb::Env> memory) : path_(std::move(path)), memory_(std::move(memory)) {}
 
   absl::Status OpenDatabase() {
-    rocksdb::Options options = DatabaseOptions();
-    if (memory_ != nullptr) {
-      options.env = memory_.get();
-    } else {
-      std::error_code error;
-      std::filesystem::create_directories(path_, error);
-      if (error) return Internal("catalog {}: cannot be created: {}; check task_storage.db_path", path_.string(), error.message());
-    }
+    rocksdb::Env* env = memory_ == nullptr ? rocksdb::Env::Default() : memory_.get();
+    FS_ASSIGN_OR_RETURN_CONTEXT(DatabaseFolder folder, DatabaseFolder::Claim(path_, env), "task_storage.db_path");
+    folder_.emplace(std::move(folder));
+    rocksdb::Options options = DatabaseOptions(env);
+    // Every write is synced, so only the very last can be torn; damage anywhere else must be seen, not cut off.
+    options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
     rocksdb::DB* database = nullptr;
     if (const rocksdb::Status status = rocksdb::DB::Open(options, path_.string(), &database); !status.ok()) {
-      if (const pid_t holder = memory_ == nullptr ? LockHolder(path_) : 0; holder != 0) {
-        return FailedPrecondition("catalog {}: process {} has it open; two servers cannot share it", path_.string(), holder);
-      }
-      return Failed(status);
+      return WithContext(folder_->OpenError(status), "task_storage.db_path");
     }
     database_.reset(database);
     FS_RETURN_IF_ERROR(CheckFormat());
@@ -149,16 +118,13 @@ class RocksCatalog : public Catalog {
   }
 
  private:
-  absl::Status Failed(const rocksdb::Status& status) const {
-    if (status.IsCorruption()) return DataLoss("catalog {}: damaged: {}", path_.string(), status.ToString());
-    return Internal("catalog {}: {}; check task_storage.db_path, its permissions and the disk", path_.string(), status.ToString());
-  }
+  absl::Status Failed(const rocksdb::Status& status) const { return WithContext(RocksDbError(status, path_), "task_storage.db_path"); }
 
   absl::Status Write(rocksdb::WriteBatch& batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_) {
     rocksdb::WriteOptions options;
     options.sync = true;
     const rocksdb::Status status = database_->Write(options, &batch);
-    return status.ok() ? absl::OkStatus() : Failed(status);
+    return Failed(status);
   }
 
   absl::Status CheckFormat() {
@@ -182,9 +148,9 @@ class RocksCatalog : public Catalog {
     absl::MutexLock lock(&mutex_);
     const std::unique_ptr<rocksdb::Iterator> iterator(database_->NewIterator(rocksdb::ReadOptions()));
     for (iterator->Seek("f"); iterator->Valid() && iterator->key().starts_with("f"); iterator->Next()) {
-      FS_RETURN_IF_ERROR(LoadOne(iterator->key().ToStringView().substr(1), iterator->value().ToStringView()));
+      FS_RETURN_IF_ERROR(LoadOne(View(iterator->key()).substr(1), View(iterator->value())));
     }
-    return iterator->status().ok() ? absl::OkStatus() : Failed(iterator->status());
+    return Failed(iterator->status());
   }
 
   absl::Status LoadOne(std::string_view name, std::string_view record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
@@ -201,6 +167,7 @@ class RocksCatalog : public Catalog {
 
   const std::filesystem::path path_;
   const std::unique_ptr<rocksdb::Env> memory_;  // outlives the database
+  std::optional<DatabaseFolder> folder_;
   std::unique_ptr<rocksdb::DB> database_;
 
   // Changes go one at a time, disk first; readers wait for neither.

@@ -19,7 +19,7 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(Environment& environmen
   transactions.skip_concurrency_control = true;
   transactions.num_stripes = 1;
   rocksdb::TransactionDB* opened = nullptr;
-  const rocksdb::Status status = rocksdb::TransactionDB::Open(environment.database_options(), transactions, folder.native(), &opened);
+  const rocksdb::Status status = rocksdb::TransactionDB::Open(environment.database_options(), transactions, claim.path().native(), &opened);
   if (!status.ok()) return claim.OpenError(status);
   std::unique_ptr<rocksdb::TransactionDB> database(opened);
 
@@ -34,11 +34,12 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(Environment& environmen
 }
 
 absl::Status Database::Destroy(Environment& environment, const std::filesystem::path& folder) {
-  if (environment.in_memory()) {
-    if (environment.env()->FileExists(folder.native()).IsNotFound()) return absl::OkStatus();
-    return RocksDbError(rocksdb::DestroyDB(folder.native(), environment.database_options()), folder);
-  }
   std::error_code error;
+  if (environment.in_memory()) {
+    const std::string path = std::filesystem::absolute(folder, error).native();
+    if (environment.env()->FileExists(path).IsNotFound()) return absl::OkStatus();
+    return RocksDbError(rocksdb::DestroyDB(path, environment.database_options()), folder);
+  }
   std::filesystem::remove_all(folder, error);
   if (error) return Internal("{}: cannot remove the database: {}", folder.native(), error.message());
   return absl::OkStatus();

@@ -44,6 +44,7 @@ class SupervisorImpl final : public Supervisor {
  private:
   [[nodiscard]] absl::StatusOr<std::shared_ptr<Task>> Find(std::string_view name) const;
   [[nodiscard]] absl::Status CheckEndpoints(const config::FunctionConfig& config) const;
+  [[nodiscard]] absl::Status StartCreated(const std::shared_ptr<Task>& task);
   void RemoveOrphans(const std::set<std::string>& state_ids);
 
   const Options options_;
@@ -51,6 +52,7 @@ class SupervisorImpl final : public Supervisor {
   const TaskEnvironment environment_;
   mutable absl::Mutex mutex_;
   absl::btree_map<std::string, std::shared_ptr<Task>> tasks_ ABSL_GUARDED_BY(mutex_);
+  std::set<std::shared_ptr<Task>> being_created_ ABSL_GUARDED_BY(mutex_);
   bool shut_down_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
@@ -129,7 +131,7 @@ absl::Status SupervisorImpl::CreateFunction(std::string config_yaml, config::Fun
 
   auto task = std::make_shared<Task>(environment_, function, Status::kCreated);
   absl::Status status = task->Start(Task::StartMode::kHeld);
-  if (status.ok()) status = AsCreateError(task->WaitUntilRunning());
+  if (status.ok()) status = StartCreated(task);
   if (status.ok()) status = catalog_.Put(function);
   if (!status.ok()) {
     task->RequestStop();
@@ -145,6 +147,19 @@ absl::Status SupervisorImpl::CreateFunction(std::string config_yaml, config::Fun
   }
   task->Release();
   return absl::OkStatus();
+}
+
+// Waits for a task that is in no list yet, so that a shutdown can end the wait.
+absl::Status SupervisorImpl::StartCreated(const std::shared_ptr<Task>& task) {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (shut_down_) return Unavailable("the server is shutting down");
+    being_created_.insert(task);
+  }
+  const absl::Status status = task->WaitUntilRunning();
+  absl::MutexLock lock(&mutex_);
+  being_created_.erase(task);
+  return shut_down_ ? Unavailable("the server is shutting down") : AsCreateError(status);
 }
 
 absl::Status SupervisorImpl::StartFunction(std::string_view name) {
@@ -210,6 +225,7 @@ void SupervisorImpl::Shutdown() {
   {
     absl::MutexLock lock(&mutex_);
     shut_down_ = true;
+    tasks.assign(being_created_.begin(), being_created_.end());
     for (const auto& [name, task] : tasks_) tasks.push_back(task);
   }
   for (const auto& task : tasks) task->RequestStop();

@@ -56,6 +56,7 @@ Task::~Task() {
 }
 
 absl::Status Task::Start(StartMode mode) {
+  absl::MutexLock thread_lock(&thread_mutex_);
   {
     absl::MutexLock lock(&mutex_);
     if (alive_) return absl::OkStatus();
@@ -102,6 +103,7 @@ void Task::RequestStop() {
 
 void Task::Join() {
   WatchStop();
+  absl::MutexLock lock(&thread_mutex_);
   thread_.Join();
   if (stopping_.load()) SetStatus(Status::kStopped, "");
 }

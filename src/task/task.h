@@ -85,7 +85,8 @@ class Task {
   std::atomic<bool> stopping_{false};
   std::shared_ptr<Waker> waker_ = std::make_shared<Waker>();
   InstanceCounters counters_;
-  Thread thread_;
+  absl::Mutex thread_mutex_;
+  Thread thread_ ABSL_GUARDED_BY(thread_mutex_);
 
   mutable absl::Mutex mutex_;
   Instance* instance_ ABSL_GUARDED_BY(mutex_) = nullptr;

@@ -5,6 +5,7 @@ reaches the host as WASI's poll_oneoff: the host can cut it short.
 """
 
 import asyncio
+import errno
 import time
 from asyncio import base_events, events
 
@@ -38,6 +39,9 @@ class SandboxEventLoop(base_events.BaseEventLoop):
 
     def _write_to_self(self):
         pass
+
+    async def _make_subprocess_transport(self, *args, **kwargs):
+        raise OSError(errno.ENOTSUP, "processes are not available in the sandbox")
 
     def run_in_executor(self, executor, func, *args):
         """Runs func at once, in this thread: the sandbox has no other. An executor that is given is used as it is."""

@@ -77,7 +77,7 @@ absl::Status Log::Open() {
   options.arena_block_size = 256 << 10;
   options.level_compaction_dynamic_level_bytes = true;
   rocksdb::DB* database = nullptr;
-  const rocksdb::Status status = rocksdb::DB::Open(options, options_.folder.native(), &database);
+  const rocksdb::Status status = rocksdb::DB::Open(options, folder_->path().native(), &database);
   if (!status.ok()) return folder_->OpenError(status);
   database_.reset(database);
   FS_RETURN_IF_ERROR(LoadMeta());

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -229,6 +230,8 @@ def test_the_server_python_decides_version_branches(analyzed: Callable[..., Proj
     [("x = 1", (3, 9)), ("match 1:\n    case _: pass", (3, 10)), ("try: pass\nexcept* ValueError: pass", (3, 11))],
 )
 def test_the_oldest_python_that_can_parse_it(source: str, expected: tuple[int, int], analyzed: Callable[..., Project]) -> None:
+    if sys.version_info < expected:
+        pytest.skip("this Python cannot parse it")
     assert analyzed({"job.py": "import a\nDRIVER", "a.py": source}).python_requires == expected
 
 

@@ -13,10 +13,14 @@ SO = importlib.machinery.EXTENSION_SUFFIXES[0]
 Tree = dict[str, str]
 
 
-def installed(name: str, files: Tree) -> Tree:
+def installed(name: str, files: Tree, requires: str = "") -> Tree:
     """A distribution as pip leaves it."""
     info = f"{name}-1.2.dist-info"
-    inside = {**files, f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2\n", f"{info}/WHEEL": "Wheel-Version: 1.0\n"}
+    inside = {
+        **files,
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2\n{requires}",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\n",
+    }
     record = "".join(f"{path},,\n" for path in [*inside, f"{info}/RECORD"])
     return {f"{SITE}/{path}": text for path, text in {**inside, f"{info}/RECORD": record}.items()}
 
@@ -63,6 +67,15 @@ def test_a_native_distribution_behind_a_pure_one_is_named(analyzed: Callable[...
     outer = installed("outer", {"outer.py": "import native"})
     (need,) = analyzed({"job.py": "import outer\nDRIVER", **NATIVE, **outer}).natives
     assert "outer.py:1: native-dist" in str(need)
+
+
+def test_a_distribution_brings_no_optional_one_that_it_does_not_declare(analyzed: Callable[..., Project]) -> None:
+    code = {"outer.py": "try:\n    import pure\nexcept ImportError:\n    pass"}
+    silent, declaring = installed("outer", code), installed("outer", code, "Requires-Dist: Pure_Dist>=1; python_version>'3'\n")
+    extra = installed("outer", code, "Requires-Dist: pure-dist; extra == 'fast'\n")
+    assert set(distributions(analyzed({"job.py": "import outer\nDRIVER", **PURE, **silent}))) == {"outer"}
+    assert set(distributions(analyzed({"job.py": "import outer\nDRIVER", **PURE, **extra}))) == {"outer"}
+    assert set(distributions(analyzed({"job.py": "import outer\nDRIVER", **PURE, **declaring}))) == {"outer", "pure-dist"}
 
 
 def test_native_code_that_the_runtime_has_is_no_need(analyzed: Callable[..., Project]) -> None:

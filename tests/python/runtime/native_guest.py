@@ -16,17 +16,17 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def find_python():
-    """A native Python 3.13 with headers: FS_NATIVE_PYTHON, or python3.13 on PATH or of pyenv; None where there is none."""
-    candidates = [os.environ.get("FS_NATIVE_PYTHON"), shutil.which("python3.13")]
-    candidates += sorted(map(str, Path.home().glob(".pyenv/versions/3.13.*/bin/python3.13")))
+    """A native Python 3.13 with headers: FS_NATIVE_PYTHON, or the one the runtime was built with; None where there is none."""
+    python = os.environ.get("FS_NATIVE_PYTHON")
+    if not python:
+        found = subprocess.run([ROOT / "runtime/build.sh", "native"], stdout=subprocess.PIPE, text=True)
+        python = found.stdout.strip()
     check = (
         "import os, sys, sysconfig; header = os.path.join(sysconfig.get_path('include'), 'Python.h'); "
         "sys.exit(sys.version_info[:2] != (3, 13) or not os.path.exists(header))"
     )
-    for candidate in filter(None, candidates):
-        if subprocess.run([candidate, "-I", "-c", check], stderr=subprocess.DEVNULL).returncode == 0:
-            return candidate
-    return None
+    works = python and subprocess.run([python, "-I", "-c", check], stderr=subprocess.DEVNULL).returncode == 0
+    return python if works else None
 
 
 class NativeGuests:

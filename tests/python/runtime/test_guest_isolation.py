@@ -5,7 +5,7 @@
 import time
 
 import pytest
-from guest_abi import CUSTOM, INIT, INTERRUPTED, OK, USER_ERROR
+from guest_abi import CUSTOM, INIT, INTERRUPTED, NO_MEMORY, OK, USER_ERROR
 
 LOOPS = """
 import time
@@ -76,6 +76,12 @@ def test_hooks_are_interrupted_too(guest):
     assert "in init" in guest.report().traceback
 
 
+def test_loading_is_interrupted_too(guest):
+    guest.interrupt_after(100)
+    assert guest.load("while True:\n    pass\n") == INTERRUPTED
+    assert 'File "user.py", line ' in guest.report().traceback
+
+
 PRINTS = """
 import random, secrets, uuid, tempfile
 from fs_api import FSProcessorDriver
@@ -118,6 +124,30 @@ class Only(FSProcessorDriver):
 """)
     assert guest.process(b"x") == OK, guest.report()
     assert eval(guest.values[0]) == (["Only"], 1, False)
+
+
+HUNGRY = """
+from fs_api import FSProcessorDriver
+
+class Hungry(FSProcessorDriver):
+    def process(self, ctx, source_id, data):
+        kept = []
+        while data == b"eat":
+            kept.append(STEP)
+"""
+
+
+@pytest.mark.parametrize("step", ["bytes(100)", "bytes(100000)", "[0] * 50", "str(len(kept)) * 9", "object()"])
+def test_memory_used_up_is_reported_and_given_back(guests, guest, step):
+    if guests.name != "wasm":
+        pytest.skip("a native process has no limit")
+    guest.start(HUNGRY.replace("STEP", step))
+    for _ in range(2):
+        assert guest.process(b"eat") == NO_MEMORY
+        report = guest.report()
+        assert report.type == "MemoryError"
+        assert f'File "user.py", line 8, in process\n    kept.append({step})' in report.traceback
+        assert guest.process(b"fine") == OK
 
 
 SANDBOX = """

@@ -227,7 +227,7 @@ TEST(PythonTest, AFailingStoreRaisesWithTheReason) {
 }
 
 TEST(PythonTest, TwoGuestsShareNothing) {
-  const std::string source = FunctionWith("global n\nn += 1\nctx.emit(b'%d %d %d' % (n, hash('x'), random.getrandbits(62)))", "import random\nn = 0\n");
+  const std::string source = FunctionWith("global n\nn += 1\nctx.emit(b'%d %d %d' % (n, hash('no snapshot holds this'), random.getrandbits(62)))", "import random\nn = 0\n");
   PythonGuest first(source), second(source);
   ASSERT_TRUE(first.Start().ok());
   ASSERT_TRUE(second.Start().ok());

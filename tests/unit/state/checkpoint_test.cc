@@ -1,15 +1,12 @@
 #include <rocksdb/db.h>
 #include <signal.h>
-#include <spawn.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <fstream>
-#include <thread>
 
 #include "state_fixture.h"
 #include "stored_state.pb.h"
+#include "support/child_process.h"
 
 namespace fs::state {
 namespace {
@@ -124,36 +121,14 @@ TEST_P(CheckpointTest, ASecondOpenInThisProcessIsRefused) {
 
 // ---- Crashes: a child process does the steps and kills itself.
 
-class Child {
- public:
-  Child(const std::filesystem::path& folder, const std::string& steps) {
-    setenv("FS_TEST_FOLDER", folder.c_str(), 1);
-    setenv("FS_TEST_STEPS", steps.c_str(), 1);
-    std::string arguments[] = {"/proc/self/exe", "--gtest_also_run_disabled_tests", "--gtest_filter=StateChild.DISABLED_TakesTheSteps"};
-    char* argv[] = {arguments[0].data(), arguments[1].data(), arguments[2].data(), nullptr};
-    EXPECT_EQ(posix_spawn(&pid_, "/proc/self/exe", nullptr, nullptr, argv, environ), 0);
-  }
-  ~Child() {
-    if (pid_ > 0) kill(pid_, SIGKILL);
-    Wait();
-  }
-  int Wait() {
-    int status = 0;
-    if (pid_ > 0) waitpid(pid_, &status, 0);
-    pid_ = -1;
-    return status;
-  }
-
- private:
-  pid_t pid_ = -1;
-};
+constexpr char kChild[] = "StateChild.DISABLED_TakesTheSteps";
 
 TEST(StateChild, DISABLED_TakesTheSteps) {
-  const std::filesystem::path folder = getenv("FS_TEST_FOLDER");
+  const std::filesystem::path folder = ChildProcess::folder();
   const auto environment = StateEnvironment::Create({}).value();
   const auto state = FunctionState::Open(*environment, folder / "state").value();
   uint64_t sequence = 0;
-  for (const char step : std::string(getenv("FS_TEST_STEPS"))) {
+  for (const char step : ChildProcess::steps()) {
     KvStore& store = **state->GetOrCreateStore("store");
     const Checkpoint checkpoint{"run", sequence + 1, "p", std::nullopt};
     switch (step) {
@@ -186,7 +161,7 @@ TEST_F(DiskStateTest, AKilledProcessLeavesTheStateBeforeOrAfterACheckpointOrPrep
   for (const auto& [steps, last, prepared] : cases) {
     SCOPED_TRACE(steps);
     const std::filesystem::path folder = folder_.path() / std::to_string(number++);
-    const int status = Child(folder, steps).Wait();
+    const int status = ChildProcess(kChild, folder, steps).Wait();
     ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
     auto opened = FunctionState::Open(*environment_, folder / "state");
     ASSERT_TRUE(opened.ok()) << opened.status();
@@ -207,11 +182,8 @@ TEST_F(DiskStateTest, AKilledProcessLeavesTheStateBeforeOrAfterACheckpointOrPrep
 
 TEST_F(DiskStateTest, ADatabaseHeldByAnotherProcessIsRefusedByName) {
   const std::filesystem::path folder = folder_.path() / "held";
-  Child child(folder, "wch");
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-  while (!std::filesystem::exists(folder / "holding") && std::chrono::steady_clock::now() < deadline) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
+  ChildProcess child(kChild, folder, "wch");
+  ASSERT_TRUE(ChildProcess::WaitForFile(folder / "holding"));
   const absl::Status refused = FunctionState::Open(*environment_, folder / "state").status();
   EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_NE(Message(refused).find((folder / "state").native()), std::string_view::npos) << refused;

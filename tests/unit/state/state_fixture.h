@@ -3,7 +3,6 @@
 #define FUNCTION_STREAM_TESTS_STATE_FIXTURE_H_
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <filesystem>
 #include <string>
@@ -11,25 +10,9 @@
 #include <vector>
 
 #include "state/function_state.h"
+#include "support/temporary_folder.h"
 
 namespace fs::state {
-
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "fs-state-XXXXXX").native();
-    EXPECT_NE(mkdtemp(name.data()), nullptr);
-    path_ = name;
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 class StateTest : public testing::TestWithParam<bool> {
  protected:

@@ -9,6 +9,8 @@ from .driver import FSProcessorDriver
 from .errors import FunctionTimeout, KvError, KvIOError, KvNotFoundError, KvOtherError
 from .state import ComplexKey, KvIterator, KvStore
 
+__version__ = "0.1.0"
+
 __all__ = [
     "ComplexKey",
     "Context",

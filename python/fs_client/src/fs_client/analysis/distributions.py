@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import re
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Optional
@@ -12,6 +13,7 @@ from fs_client.analysis.resolve import Found, Resolver
 _NATIVE_ENDINGS = (".so", ".pyd", ".dylib", ".dll")
 # Of no use to running code: bytecode, sources of native parts, type stubs, path files.
 _LEFT_OUT = (".pyc", ".pyo", ".pyi", ".pyx", ".pxd", ".c", ".cc", ".cpp", ".h", ".hpp", ".pth", ".egg-link")
+_NAME = re.compile(r"\s*([\w.-]*).*", re.DOTALL)
 _METADATA_KEPT = ("METADATA", "PKG-INFO", "entry_points.txt", "top_level.txt")
 
 
@@ -24,6 +26,11 @@ class Distribution:
     folder: Path
     files: dict[str, Path] = field(default_factory=dict)  # what would be packed
     native: dict[str, Path] = field(default_factory=dict)  # native code, but for what has its Python source beside it
+    requires: Optional[frozenset[str]] = None  # distributions that it declares to need, extras aside; None where it does not say
+
+    def may_use(self, other: Distribution) -> bool:
+        """Whether an import that it can do without is meant to find the other one."""
+        return self.requires is None or _normalized(other.name) in self.requires
 
     @property
     def title(self) -> str:
@@ -69,6 +76,8 @@ class Distributions:
 
 def _from_record(installed: importlib.metadata.Distribution, folder: Path) -> Distribution:
     made = Distribution(installed.metadata["Name"] or "", installed.version or "", folder)
+    needs = [need.partition(";") for need in installed.requires or ()]
+    made.requires = frozenset(_normalized(_NAME.sub(r"\1", name)) for name, _, marker in needs if "extra" not in marker)
     for file in installed.files or ():
         relative = file.as_posix()
         if not relative.startswith(("/", "../")):
@@ -95,6 +104,10 @@ def _add(made: Distribution, relative: str, path: Path) -> None:
         made.native[relative] = path
     else:
         made.files[relative] = path
+
+
+def _normalized(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _settle(made: Distribution) -> Distribution:

@@ -61,11 +61,8 @@ def scan_source(source: bytes, file: str, name: str, is_package: bool, runtime: 
     scan = Scan(tree)
     _Imports(scan, name, is_package, runtime).visit_all(tree.body, _Place())
     scan.imports.sort(key=lambda ref: ref.line)
-    for node in ast.walk(tree):
-        since = _SYNTAX_SINCE.get(type(node).__name__)
-        if since is not None and since > scan.python_requires:
-            scan.python_requires = since
     _collect_bindings(tree, scan)
+    _survey(tree, scan)
     return scan
 
 
@@ -236,17 +233,25 @@ def _collect_bindings(tree: ast.Module, scan: Scan) -> None:
                 scan.exported = _strings(statement.value)
     if "__getattr__" in scan.bindings:
         scan.has_unknown_bindings = True
+
+
+def _survey(tree: ast.Module, scan: Scan) -> None:
+    """What can stand anywhere: newer syntax, and ways to bind module-level names that cannot be followed."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Global):
+        kind = type(node)
+        if kind is ast.Name:
+            scan.has_unknown_bindings |= node.id in ("globals", "exec")  # type: ignore[attr-defined]
+        elif kind is ast.Attribute:
+            # setattr(sys.modules[__name__], ...), or another object put in the module's place
+            scan.has_unknown_bindings |= node.attr == "modules"  # type: ignore[attr-defined]
+        elif isinstance(node, ast.Call):
+            if isinstance(node.func, ast.Name) and node.func.id in ("vars", "locals"):
+                scan.has_unknown_bindings |= not node.args
+        elif isinstance(node, ast.Global):
             for name in node.names:
                 scan.bindings.setdefault(name, node.lineno)
-        elif isinstance(node, ast.Name) and node.id in ("globals", "exec"):
-            scan.has_unknown_bindings = True
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("vars", "locals"):
-            scan.has_unknown_bindings |= not node.args
-        elif isinstance(node, ast.Attribute) and node.attr == "modules":
-            # setattr(sys.modules[__name__], ...), or another object put in the module's place
-            scan.has_unknown_bindings = True
+        else:
+            scan.python_requires = max(scan.python_requires, _SYNTAX_SINCE.get(kind.__name__, scan.python_requires))
 
 
 def _bound_by(node: ast.AST) -> Iterator[str]:

@@ -197,7 +197,10 @@ class _Walk:
         if found.owner is Owner.THIRD_PARTY:
             distribution = self.distributions.owner(found)
             if distribution is not None:
-                if importer is None or self.distributions.owner(importer) is not distribution:
+                user = self.distributions.owner(importer) if importer is not None and importer.owner is Owner.THIRD_PARTY else None
+                if user is not distribution:
+                    if user is not None and level is not Level.REQUIRED and not user.may_use(distribution):
+                        return False  # an optional feature, which nobody asked for
                     reached = self._reached.setdefault(distribution, _Reached(level, at))
                     if level > reached.level:
                         reached.level, reached.imported_at = level, at

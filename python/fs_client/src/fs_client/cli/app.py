@@ -3,8 +3,7 @@
 Exit codes: 0 done, 1 refused by the server, 2 wrong usage or refused by the client, 3 server not reachable, 4 timed out.
 """
 
-from __future__ import annotations
-
+# Annotations are not postponed here: on Python 3.9 typer cannot read those.
 import json
 import sys
 import warnings

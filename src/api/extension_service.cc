@@ -1,0 +1,130 @@
+#include "api/extension_service.h"
+
+#include <utility>
+
+#include "api/record_codec.h"
+#include "api/response.h"
+#include "observe/log.h"
+
+namespace fs::api {
+namespace {
+
+using connector::embedded::EmbeddedLog;
+
+absl::Status CommitOffsetTo(EmbeddedLog& log, const ::function_stream::CommitOffsetRequest& request) {
+  FS_RETURN_IF_ERROR(connector::embedded::CheckTopicName(request.topic()));
+  FS_RETURN_IF_ERROR(connector::embedded::CheckGroupId(request.group_id()));
+  if (request.offset() < 0) return InvalidArgument("offset: must be 0 or more, not {}", request.offset());
+  return log.CommitGroupPosition({.group = request.group_id(), .topic = request.topic(), .offset = request.offset()});
+}
+
+}  // namespace
+
+grpc::Status ExtensionService::UploadFunction(grpc::ServerContext* context, grpc::ServerReader<::function_stream::UploadChunk>* reader,
+                                              ::function_stream::Response* response) {
+  Upload upload(functions_.rules());
+  ::function_stream::UploadChunk chunk;
+  while (reader->Read(&chunk)) {
+    if (const absl::Status taken = upload.Take(chunk); !taken.ok()) {
+      functions_.Create(taken, *response);
+      return grpc::Status::OK;
+    }
+  }
+  // A stream that broke looks like one that ended.
+  if (context->IsCancelled()) return grpc::Status::CANCELLED;
+  functions_.Create(std::move(upload).Finish(), *response);
+  return grpc::Status::OK;
+}
+
+grpc::Status ExtensionService::Publish(
+    grpc::ServerContext*, grpc::ServerReaderWriter<::function_stream::PublishResponse, ::function_stream::PublishRequest>* stream) {
+  std::string topic;
+  ::function_stream::PublishRequest request;
+  while (stream->Read(&request)) {
+    if (!request.topic().empty()) topic = request.topic();
+    ::function_stream::PublishResponse response;
+    absl::Status status =
+        topic.empty() ? InvalidArgument("topic: required in the first request of a stream") : connector::embedded::CheckTopicName(topic);
+    if (status.ok() && request.records_size() > 0) {
+      const PublishedRecords published(request);
+      const absl::StatusOr<int64_t> first_offset = log_.Append(topic, published.records());
+      status = first_offset.status();
+      if (status.ok()) response.set_first_offset(*first_offset);
+    }
+    if (status.ok()) response.set_count(static_cast<uint32_t>(request.records_size()));
+    SetStatus(status, response);
+    // After a refusal nothing that follows may be appended: it would stand where the refused records should.
+    if (!stream->Write(response) || !status.ok()) break;
+  }
+  return grpc::Status::OK;
+}
+
+grpc::ServerWriteReactor<::function_stream::SubscribeResponse>* ExtensionService::Subscribe(
+    grpc::CallbackServerContext*, const ::function_stream::SubscribeRequest* request) {
+  return subscriptions_.Open(*request);
+}
+
+grpc::Status ExtensionService::CommitOffset(grpc::ServerContext*, const ::function_stream::CommitOffsetRequest* request,
+                                            ::function_stream::Response* response) {
+  SetStatus(CommitOffsetTo(log_, *request), *response);
+  return grpc::Status::OK;
+}
+
+grpc::Status ExtensionService::ListTopics(grpc::ServerContext*, const ::function_stream::ListTopicsRequest*,
+                                          ::function_stream::ListTopicsResponse* response) {
+  for (const connector::embedded::TopicInfo& info : log_.ListTopics()) {
+    ::function_stream::TopicInfo& topic = *response->add_topics();
+    topic.set_name(info.name);
+    topic.set_first_offset(info.first_offset);
+    topic.set_next_offset(info.end_offset);
+    topic.set_bytes(info.bytes);
+  }
+  SetStatus(absl::OkStatus(), *response);
+  return grpc::Status::OK;
+}
+
+grpc::Status ExtensionService::DeleteTopic(grpc::ServerContext*, const ::function_stream::DeleteTopicRequest* request,
+                                           ::function_stream::Response* response) {
+  absl::Status status = connector::embedded::CheckTopicName(request->topic());
+  if (status.ok()) status = log_.DeleteTopic(request->topic());
+  if (status.ok()) observe::LogInfo("delete topic {}: done", request->topic());
+  SetStatus(status, *response, ::function_stream::OK, fmt::format("topic {}: deleted", request->topic()));
+  return grpc::Status::OK;
+}
+
+grpc::Status ExtensionService::DescribeFunction(grpc::ServerContext*, const ::function_stream::DescribeFunctionRequest* request,
+                                                ::function_stream::DescribeFunctionResponse* response) {
+  const absl::Status name = CheckFunctionName(request->function_name());
+  const absl::StatusOr<task::Description> description =
+      name.ok() ? functions_.supervisor().Describe(request->function_name()) : absl::StatusOr<task::Description>(name);
+  SetStatus(description.status(), *response);
+  if (!description.ok()) return grpc::Status::OK;
+
+  *response->mutable_function() = ToWire(*description);
+  response->set_reason(ToWireText(description->reason));
+  response->set_since_ms(description->since_ms);
+  response->set_restarts(description->restarts);
+  response->set_processed(description->processed);
+  response->set_emitted(description->emitted);
+  response->set_checkpoint_id(description->checkpoint_id);
+  response->set_last_error(ToWireText(description->last_error));
+  for (const task::InputPosition& from : description->positions) {
+    ::function_stream::InputPosition& position = *response->add_positions();
+    position.set_source_id(from.source_id);
+    position.set_topic(ToWireText(from.topic));
+    position.set_partition(from.partition);
+    position.set_offset(from.offset);
+  }
+  return grpc::Status::OK;
+}
+
+grpc::Status ExtensionService::GetServerInfo(grpc::ServerContext*, const ::function_stream::ServerInfoRequest*,
+                                             ::function_stream::ServerInfoResponse* response) {
+  response->set_version(info_.version);
+  response->set_python_version(info_.python_version);
+  for (const std::string& module : info_.native_modules) response->add_native_modules(module);
+  response->set_max_package_bytes(functions_.rules().limit_package_bytes);
+  return grpc::Status::OK;
+}
+
+}  // namespace fs::api

@@ -1,0 +1,114 @@
+#include "server/application.h"
+
+#include <absl/time/clock.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <system_error>
+#include <utility>
+
+#include "connector/embedded/embedded_connector.h"
+#include "connector/file/file_connector.h"
+#include "connector/kafka/kafka_connector.h"
+#include "observe/log.h"
+
+namespace fs::server {
+namespace {
+
+// Calls that are under way when the server ends get this long to be answered.
+constexpr absl::Duration kAnswerTime = absl::Seconds(1);
+
+absl::StatusOr<std::filesystem::path> FolderOfBinary() {
+  std::error_code error;
+  const std::filesystem::path binary = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (error) return Internal("/proc/self/exe: cannot be read: {}", error.message());
+  return binary.parent_path();
+}
+
+absl::Status InitLog(const config::ServerConfig& config) {
+  observe::LogOptions options;
+  options.level = config.service.debug ? "debug" : config.logging.level;
+  options.json = config.logging.format == "json";
+  options.file = config.logging.file_path;
+  options.max_file_bytes = config.logging.max_file_bytes;
+  options.max_files = config.logging.max_files;
+  return observe::InitLog(options);
+}
+
+absl::StatusOr<sandbox::RuntimeOptions> RuntimeOptions(const config::ServerConfig& config) {
+  FS_ASSIGN_OR_RETURN(const std::filesystem::path folder, FolderOfBinary());
+  sandbox::RuntimeOptions options;
+  options.wasm_path = config.python.wasm_path.empty() ? folder / "runtime" / "python.wasm" : config.python.wasm_path;
+  options.cache_dir = config.python.cache_dir.empty() ? options.wasm_path.parent_path() / "cache" : config.python.cache_dir;
+  options.enable_cache = config.python.enable_cache;
+  return options;
+}
+
+// The interpreter's version stands beside it; a server whose wasm came alone tells clients none.
+std::string PythonVersion(const std::filesystem::path& wasm_path) {
+  std::ifstream file(wasm_path.parent_path() / "manifest.json");
+  const nlohmann::json manifest = nlohmann::json::parse(file, nullptr, /*allow_exceptions=*/false);
+  if (!manifest.is_object() || !manifest.contains("python_version") || !manifest["python_version"].is_string()) return "";
+  const std::string full = manifest["python_version"].get<std::string>();
+  return full.substr(0, full.find('.', full.find('.') + 1));
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Application>> Application::Start(const config::ServerConfig& config) {
+  FS_RETURN_IF_ERROR(InitLog(config));
+  observe::LogInfo("function-stream {} starting, configuration from {}", FS_VERSION, config.origin);
+  for (const std::string& warning : config.warnings) observe::LogWarning("{}", warning);
+
+  auto application = std::unique_ptr<Application>(new Application);
+  FS_ASSIGN_OR_RETURN(const sandbox::RuntimeOptions runtime, RuntimeOptions(config));
+  // The catalog comes first: its lock tells a second server on the same data before anything else is touched.
+  FS_ASSIGN_OR_RETURN_CONTEXT(application->catalog_, catalog::Catalog::Open(config.task_storage.db_path, config.task_storage.in_memory),
+                              "task_storage.db_path");
+  FS_ASSIGN_OR_RETURN_CONTEXT(application->runtime_, sandbox::Runtime::Load(runtime), "python.wasm_path");
+
+  state::StateEnvironment::Options states;
+  states.in_memory = config.state_storage.in_memory;
+  FS_ASSIGN_OR_RETURN(application->states_, state::StateEnvironment::Create(states));
+
+  connector::embedded::EmbeddedLog::Options log;
+  log.folder = config.embedded.base_dir;
+  log.retention_bytes = config.embedded.retention_bytes;
+  log.retention_ms = config.embedded.retention_ms;
+  FS_ASSIGN_OR_RETURN_CONTEXT(application->log_, connector::embedded::EmbeddedLog::Open(log), "embedded.base_dir");
+
+  application->connectors_.Register("embedded", std::make_shared<connector::embedded::EmbeddedConnector>(*application->log_));
+  application->connectors_.Register("file", std::make_shared<connector::file::FileConnector>(config.files.base_dir));
+  application->connectors_.Register("kafka", connector::kafka::MakeKafkaConnector());
+
+  task::Supervisor::Options tasks;
+  tasks.state_dir = config.state_storage.base_dir / "state";
+  tasks.log_dir = config.logging.file_path.parent_path() / "functions";
+  tasks.limit_functions = config.limits.functions;
+  FS_ASSIGN_OR_RETURN(application->supervisor_,
+                      task::Supervisor::Create(tasks, *application->catalog_, *application->runtime_, *application->states_,
+                                               application->connectors_));
+
+  api::Server::Options api;
+  api.host = config.service.host;
+  api.port = config.service.port;
+  api.limit_message_bytes = config.limits.message_bytes;
+  api.limit_package_bytes = config.limits.package_bytes;
+  api.info.version = FS_VERSION;
+  api.info.python_version = PythonVersion(runtime.wasm_path);
+  FS_RETURN_IF_ERROR(application->supervisor_->Recover());
+  FS_ASSIGN_OR_RETURN(application->api_, api::Server::Start(api, *application->supervisor_, *application->log_));
+  application->api_->SetServing(true);
+  observe::LogInfo("listening on {}:{}", config.service.host, application->port());
+  return application;
+}
+
+Application::~Application() {
+  if (api_ != nullptr) api_->BeginShutdown();
+  if (supervisor_ != nullptr) supervisor_->Shutdown();
+  if (api_ != nullptr) api_->Stop(absl::Now() + kAnswerTime);
+}
+
+uint16_t Application::port() const { return api_->port(); }
+
+}  // namespace fs::server

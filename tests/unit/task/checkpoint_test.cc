@@ -1,0 +1,231 @@
+// The recovery rule against a real state and the real embedded log: what a crash between any two steps leaves is resolved, or refused.
+#include "task/checkpoint.h"
+
+#include <gtest/gtest.h>
+
+#include "connector/embedded/embedded_connector.h"
+#include "support/temporary_folder.h"
+
+namespace fs::task {
+namespace {
+
+config::Endpoint TopicEndpoint(const std::string& topic) {
+  config::Endpoint endpoint;
+  endpoint.type = "embedded";
+  endpoint.path = "outputs[0]";
+  endpoint.properties.emplace_back().key = "topic";
+  endpoint.properties.back().value = topic;
+  return endpoint;
+}
+
+OutputRecord Result() {
+  OutputRecord record;
+  record.value = "result";
+  return record;
+}
+
+class CheckpointTest : public testing::Test {
+ protected:
+  CheckpointTest() {
+    states_ = *state::StateEnvironment::Create({});
+    OpenLog("log");
+  }
+  ~CheckpointTest() override { Crash(); }
+
+  void OpenLog(const std::string& name) {
+    connector::embedded::EmbeddedLog::Options options;
+    options.folder = folder_.path() / name;
+    log_ = *connector::embedded::EmbeddedLog::Open(options);
+    connector_ = std::make_unique<connector::embedded::EmbeddedConnector>(*log_);
+  }
+
+  // A new owner opens everything, as a restarted instance does.
+  void Open(const std::string& state_name = "state") {
+    state_ = *state::FunctionState::Open(*states_, folder_.path() / state_name);
+    session_ = *connector_->OpenSession({"function", "function-id", 0, std::make_shared<Waker>()});
+    sink_ = *session_->OpenSink(TopicEndpoint("out"));
+    protocol_ = std::make_unique<CheckpointProtocol>(*state_, session_->decider(), std::vector<connector::Sink*>{sink_.get()},
+                                                     std::vector<std::string>{"in"});
+  }
+  absl::StatusOr<std::optional<state::Checkpoint>> Recover() {
+    auto recovered = protocol_->Recover();
+    if (recovered.ok()) {
+      EXPECT_TRUE(sink_->Start(std::nullopt).ok());
+    }
+    return recovered;
+  }
+  // Nothing of the owner outlives this but what is on disk.
+  void Crash() {
+    protocol_.reset();
+    sink_.reset();
+    session_.reset();
+    state_.reset();
+  }
+  void Process(int64_t offset) {
+    ASSERT_TRUE((*state_->GetOrCreateStore("s"))->Put("key", std::to_string(offset)).ok());
+    ASSERT_TRUE(sink_->Write(Result()).ok());
+    positions_[0][0] = offset + 1;
+  }
+  absl::Status Take() { return protocol_->Take(positions_, std::nullopt); }
+  std::string Value() {
+    const auto value = (*state_->GetOrCreateStore("s"))->Get(std::string_view("key"));
+    return value.ok() && value->has_value() ? std::string(**value) : "none";
+  }
+  size_t Outputs() { return log_->Read("out", 0, 100, 1 << 20)->records.size(); }
+  state::Checkpoint Next(const state::Checkpoint& last) {
+    state::Checkpoint next = last;
+    ++next.sequence;
+    next.positions = EncodeProgress({positions_, {""}}, std::vector<std::string>{"in"});
+    return next;
+  }
+
+  TemporaryFolder folder_;
+  std::unique_ptr<state::StateEnvironment> states_;
+  std::unique_ptr<connector::embedded::EmbeddedLog> log_;
+  std::unique_ptr<connector::embedded::EmbeddedConnector> connector_;
+  std::unique_ptr<state::FunctionState> state_;
+  std::unique_ptr<connector::Session> session_;
+  std::unique_ptr<connector::Sink> sink_;
+  std::unique_ptr<CheckpointProtocol> protocol_;
+  std::vector<connector::Positions> positions_{1};
+};
+
+TEST_F(CheckpointTest, StateOutputsAndPositionsBecomeDurableTogether) {
+  Open();
+  ASSERT_FALSE(Recover()->has_value());
+  Process(7);
+  EXPECT_EQ(Outputs(), 0u);
+  ASSERT_TRUE(Take().ok());
+  EXPECT_EQ(Outputs(), 1u);
+  Process(8);
+  Crash();
+
+  Open();
+  const auto recovered = Recover();
+  ASSERT_TRUE(recovered.ok() && recovered->has_value());
+  EXPECT_EQ((*recovered)->sequence, 1u);
+  EXPECT_EQ(DecodeProgress((*recovered)->positions)->inputs[0].at(0), 8);
+  EXPECT_EQ(Value(), "7");
+  EXPECT_EQ(Outputs(), 1u);
+}
+
+TEST_F(CheckpointTest, PreparedAndNotDecidedIsRolledBack) {
+  Open();
+  ASSERT_TRUE(Recover().ok());
+  Process(1);
+  ASSERT_TRUE(Take().ok());
+  Process(2);
+  ASSERT_TRUE(state_->Prepare(Next(*state_->last())).ok());
+  Crash();
+
+  Open();
+  const auto recovered = Recover();
+  ASSERT_TRUE(recovered.ok()) << Message(recovered.status());
+  EXPECT_EQ((*recovered)->sequence, 1u);
+  EXPECT_EQ(Value(), "1");
+  EXPECT_EQ(Outputs(), 1u);
+}
+
+TEST_F(CheckpointTest, TheFirstCheckpointPreparedAndNotDecidedIsRolledBack) {
+  Open();
+  ASSERT_TRUE(Recover().ok());
+  Process(1);
+  ASSERT_TRUE(state_->Prepare({"run", 1, EncodeProgress({positions_, {}}, {}), std::nullopt}).ok());
+  Crash();
+
+  Open();
+  const auto recovered = Recover();
+  ASSERT_TRUE(recovered.ok()) << Message(recovered.status());
+  EXPECT_FALSE(recovered->has_value());
+  EXPECT_EQ(Value(), "none");
+}
+
+TEST_F(CheckpointTest, PreparedAndDecidedIsCommitted) {
+  Open();
+  ASSERT_TRUE(Recover().ok());
+  Process(1);
+  ASSERT_TRUE(Take().ok());
+  Process(2);
+  const state::Checkpoint next = Next(*state_->last());
+  ASSERT_TRUE(state_->Prepare(next).ok());
+  ASSERT_TRUE(session_->decider()->Commit({next.run_id, next.sequence}, positions_, absl::InfiniteFuture()).ok());
+  Crash();
+
+  Open();
+  const auto recovered = Recover();
+  ASSERT_TRUE(recovered.ok()) << Message(recovered.status());
+  EXPECT_EQ((*recovered)->sequence, 2u);
+  EXPECT_EQ(Value(), "2");
+  EXPECT_EQ(Outputs(), 2u);
+}
+
+TEST_F(CheckpointTest, AnOlderOwnerCannotCommitAfterANewOneRecovered) {
+  Open();
+  ASSERT_TRUE(Recover().ok());
+  auto newer = *connector_->OpenSession({"function", "function-id", 0, std::make_shared<Waker>()});
+  ASSERT_TRUE(newer->decider()->Recover(absl::InfiniteFuture()).ok());
+  Process(1);
+  EXPECT_EQ(Take().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(Outputs(), 0u);
+}
+
+TEST_F(CheckpointTest, AStateOfAnotherRunIsRefused) {
+  Open();
+  ASSERT_TRUE(Recover().ok());
+  Process(1);
+  ASSERT_TRUE(Take().ok());
+  Crash();
+
+  Open("lost");
+  EXPECT_EQ(Recover().status().code(), absl::StatusCode::kFailedPrecondition);
+  Crash();
+  Open();
+  ASSERT_TRUE(Recover().ok());
+  Process(2);
+  state::Checkpoint foreign = Next(*state_->last());
+  foreign.run_id = "another";
+  ASSERT_TRUE(state_->Prepare(foreign).ok());
+  Crash();
+  Open();
+  EXPECT_EQ(Recover().status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(CheckpointTest, AStateWhoseLogWasLostIsRefused) {
+  Open();
+  ASSERT_TRUE(Recover().ok());
+  Process(1);
+  ASSERT_TRUE(Take().ok());
+  Crash();
+  OpenLog("new-log");
+  Open();
+  EXPECT_EQ(Recover().status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(CheckpointTest, WithoutADeciderTheStateDecides) {
+  Open();
+  protocol_ = std::make_unique<CheckpointProtocol>(*state_, nullptr, std::vector<connector::Sink*>{}, std::vector<std::string>{"in"});
+  ASSERT_TRUE(protocol_->Recover().ok());
+  ASSERT_TRUE((*state_->GetOrCreateStore("s"))->Put("key", "5").ok());
+  positions_[0][3] = 6;
+  ASSERT_TRUE(protocol_->Take(positions_, "mine").ok());
+  EXPECT_EQ(protocol_->next_sequence(), 2u);
+  Crash();
+
+  Open();
+  protocol_ = std::make_unique<CheckpointProtocol>(*state_, nullptr, std::vector<connector::Sink*>{}, std::vector<std::string>{"in"});
+  const auto recovered = protocol_->Recover();
+  ASSERT_TRUE(recovered.ok() && recovered->has_value());
+  EXPECT_EQ((*recovered)->function_bytes, "mine");
+  EXPECT_EQ(DecodeProgress((*recovered)->positions)->inputs[0].at(3), 6);
+  EXPECT_EQ(Value(), "5");
+}
+
+TEST(Progress, BytesOfALaterFormatAndDamagedOnesAreRefused) {
+  EXPECT_EQ(DecodeProgress("\xff\xff").status().code(), absl::StatusCode::kDataLoss);
+  std::string later = EncodeProgress({}, {});
+  later[1] = 2;
+  EXPECT_EQ(DecodeProgress(later).status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+}  // namespace
+}  // namespace fs::task

@@ -137,9 +137,8 @@ void Producer::OnDelivered(const rd_kafka_message_t& message) noexcept {
     return;
   }
   if (!failure_.ok()) return;
-  failure_ =
-      FailedPrecondition("a record for topic {}{} on Kafka at {} was not delivered: {}", rd_kafka_topic_name(message.rkt),
-                         PartitionText(message.partition), client_->cluster(), Describe(message.err, rd_kafka_message_errstr(&message)));
+  failure_ = FailedPrecondition("a record for topic {}{} on Kafka at {} was not delivered: {}", rd_kafka_topic_name(message.rkt),
+                                PartitionText(message.partition), client_->cluster(), rd_kafka_err2str(message.err));
 }
 
 }  // namespace fs::connector::kafka

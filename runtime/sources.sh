@@ -16,7 +16,7 @@ mirrors() {
   apt-get update --print-uris 2>/dev/null |
     sed -n "s#^'\([^']*\)/dists/\([^/']*\)/InRelease'.*#\1 \2#p" |
     awk '$2 ~ /^(bookworm|trixie|forky|sid|stable|oldstable|testing|unstable)$/ { print ($1 ~ /debian\/?$/ ? 0 : 1), $1 }' |
-    sort -u -s -k1,1n | cut -d' ' -f2
+    sort -s -k1,1n | cut -d' ' -f2 | awk '!seen[$0]++'
 }
 
 # private_apt MIRROR: points APT_CONFIG at an apt that knows only trixie on MIRROR.

@@ -49,7 +49,7 @@ TEST(PythonTest, TheSeedsMetricProcessorCounts) {
   ASSERT_EQ(output.size(), 1000U);
   EXPECT_EQ(output.front().value, R"({"metric": "user_click", "total": 1})");
   EXPECT_EQ(output.back().value, R"({"metric": "user_click", "total": 500500})");
-  EXPECT_EQ(python.host.stores.at("stats_db")->plain.at("count:user_click"), "500500");
+  EXPECT_EQ(python.host.Stored("stats_db", "count:user_click"), "500500");
   // Each message marked once, before its write.
   ASSERT_EQ(python.host.begun.size(), 1000U);
   EXPECT_EQ(python.host.begun[999], 999U);
@@ -214,16 +214,55 @@ TEST(PythonTest, StateOfAllKindsCrossesTheWall) {
   EXPECT_EQ(TakeOutput(*python.guest).size(), 1U);
 }
 
+// A store on a disk that went away.
+class BrokenStore : public state::KvStore {
+ public:
+  absl::StatusOr<std::optional<std::string_view>> Get(std::string_view) override { return Broken(); }
+  absl::Status Put(std::string_view, std::string_view) override { return Broken(); }
+  absl::Status Delete(std::string_view) override { return Broken(); }
+  absl::StatusOr<std::unique_ptr<state::KvIterator>> Range(std::string_view, std::string_view) override { return Broken(); }
+  absl::StatusOr<std::optional<std::string_view>> Get(const state::ComplexKey&) override { return Broken(); }
+  absl::Status Put(const state::ComplexKey&, std::string_view) override { return Broken(); }
+  absl::Status Delete(const state::ComplexKey&) override { return Broken(); }
+  absl::Status Merge(const state::ComplexKey&, std::string_view) override { return Broken(); }
+  absl::Status DeletePrefix(const state::ComplexKey&) override { return Broken(); }
+  absl::StatusOr<std::unique_ptr<state::KvIterator>> Range(const state::ComplexKey&, std::string_view, std::string_view) override {
+    return Broken();
+  }
+  absl::StatusOr<std::unique_ptr<state::KvIterator>> Scan(const state::ComplexKey&) override { return Broken(); }
+
+ private:
+  static absl::Status Broken() { return Internal("data/state/f: no space left on device"); }
+};
+
 TEST(PythonTest, AFailingStoreRaisesWithTheReason) {
-  PythonGuest python(FunctionWith("from fs_api import KvIOError\ntry:\n  ctx.getOrCreateKVStore('s').put_state(b'k', b'v')\n"
-                                  "except KvIOError as e:\n  ctx.emit(str(e).encode())"));
+  for (const char* call : {"s.get_state(b'k')", "s.delete_state(b'k')", "s.list_states(b'', b'z')", "s.get(k)", "s.put(k, b'')", "s.merge(k, b'')",
+                           "s.delete(k)", "s.delete_prefix(k)", "s.list_complex(b'', b'', b'', b'', b'z')", "list(s.scan_complex(b'', b'', b''))"}) {
+    PythonGuest python(FunctionWith(fmt::format("k = ComplexKey(b'', b'', b'', b'')\ns = ctx.getOrCreateKVStore('s')\n"
+                                                "try: {}\nexcept KvIOError as e: ctx.emit(str(e).encode())",
+                                                call),
+                                    "from fs_api import ComplexKey, KvIOError"));
+    ASSERT_TRUE(python.Start().ok());
+    BrokenStore broken;
+    python.host.broken_store = &broken;
+    const auto result = python.Process({"x"});
+    ASSERT_TRUE(result.ok()) << result.status();
+    ASSERT_FALSE(result->error) << call << result->error->traceback;
+    const auto output = TakeOutput(*python.guest);
+    ASSERT_EQ(output.size(), 1U) << call;
+    EXPECT_THAT(output[0].value, HasSubstr("no space left on device")) << call;
+  }
+}
+
+TEST(PythonTest, TheWritesOfAMessageThatRaisedCanBeUndoneAlone) {
+  PythonGuest python(FunctionWith("s = ctx.getOrCreateKVStore('s')\ns.put_state(b'last', data)\nif data == b'bad': raise ValueError()"));
   ASSERT_TRUE(python.Start().ok());
-  python.host.stores["s"] = std::make_unique<MapStore>();
-  python.host.stores["s"]->failure = Internal("data/state/f: no space left on device");
-  const auto result = python.Process({"x"});
-  ASSERT_TRUE(result.ok()) << result.status();
-  ASSERT_FALSE(result->error) << result->error->traceback;
-  EXPECT_THAT(TakeOutput(*python.guest).at(0).value, HasSubstr("no space left on device"));
+  const auto result = python.Process({"a", "b", "bad", "c"});
+  ASSERT_TRUE(result.ok() && result->error) << result.status();
+  EXPECT_EQ(python.host.begun, (std::vector<uint32_t>{0, 1, 2}));
+  EXPECT_EQ(python.host.Stored("s", "last"), "bad");
+  python.host.state->RollbackToMark();
+  EXPECT_EQ(python.host.Stored("s", "last"), "b");
 }
 
 TEST(PythonTest, TwoGuestsShareNothing) {

@@ -94,8 +94,9 @@ grpc::Status ExtensionService::DeleteTopic(grpc::ServerContext*, const ::functio
 
 grpc::Status ExtensionService::DescribeFunction(grpc::ServerContext*, const ::function_stream::DescribeFunctionRequest* request,
                                                 ::function_stream::DescribeFunctionResponse* response) {
-  absl::StatusOr<task::Description> description = CheckFunctionName(request->function_name());
-  if (description.status().ok()) description = functions_.supervisor().Describe(request->function_name());
+  const absl::Status name = CheckFunctionName(request->function_name());
+  const absl::StatusOr<task::Description> description =
+      name.ok() ? functions_.supervisor().Describe(request->function_name()) : absl::StatusOr<task::Description>(name);
   SetStatus(description.status(), *response);
   if (!description.ok()) return grpc::Status::OK;
 

@@ -32,14 +32,14 @@ class RocksCatalog : public Catalog {
 
   absl::Status OpenDatabase() {
     rocksdb::Env* env = memory_ == nullptr ? rocksdb::Env::Default() : memory_.get();
-    FS_ASSIGN_OR_RETURN_CONTEXT(DatabaseFolder folder, DatabaseFolder::Claim(path_, env), "task_storage.db_path");
+    FS_ASSIGN_OR_RETURN(DatabaseFolder folder, DatabaseFolder::Claim(path_, env));
     folder_.emplace(std::move(folder));
     rocksdb::Options options = DatabaseOptions(env);
     // Every write is synced, so only the very last can be torn; damage anywhere else must be seen, not cut off.
     options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
     rocksdb::DB* database = nullptr;
     if (const rocksdb::Status status = rocksdb::DB::Open(options, path_.string(), &database); !status.ok()) {
-      return WithContext(folder_->OpenError(status), "task_storage.db_path");
+      return folder_->OpenError(status);
     }
     database_.reset(database);
     FS_RETURN_IF_ERROR(CheckFormat());
@@ -118,7 +118,7 @@ class RocksCatalog : public Catalog {
   }
 
  private:
-  absl::Status Failed(const rocksdb::Status& status) const { return WithContext(RocksDbError(status, path_), "task_storage.db_path"); }
+  absl::Status Failed(const rocksdb::Status& status) const { return RocksDbError(status, path_); }
 
   absl::Status Write(rocksdb::WriteBatch& batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_) {
     rocksdb::WriteOptions options;

@@ -24,6 +24,7 @@ using Python = decltype(ServerConfig::python);
 using StateStorage = decltype(ServerConfig::state_storage);
 using TaskStorage = decltype(ServerConfig::task_storage);
 using Embedded = decltype(ServerConfig::embedded);
+using Files = decltype(ServerConfig::files);
 using Limits = decltype(ServerConfig::limits);
 
 // Files written for other builds of Function Stream start this server too: what means nothing to us is told and left alone, unless it is
@@ -86,6 +87,7 @@ KeyTable<ServerConfig> Table(std::vector<std::string>& warnings) {
                                          {"retention_bytes", Whole(&Embedded::retention_bytes, 0, int64_t{1} << 50)},
                                          {"retention_ms", Whole(&Embedded::retention_ms, 0, int64_t{3'650} * 24 * 3600 * 1000)}},
                                         rule)},
+      {"files", Section<C, Files>(&C::files, {{"base_dir", Path(&Files::base_dir)}}, rule)},
       {"limits", Section<C, Limits>(&C::limits,
                                     {{"package_mb", Whole(&Limits::package_bytes, 1, 1024, kMebibyte)},
                                      {"functions", Whole(&Limits::functions, 1, 1'000'000)},
@@ -156,6 +158,7 @@ absl::StatusOr<ServerConfig> LoadServerConfig(const std::optional<std::string>& 
   config.state_storage.base_dir = "data";
   config.task_storage.db_path = "data/task";
   config.embedded.base_dir = "data/embedded";
+  config.files.base_dir = "data/files";
 
   stdfs::path file = home / "conf" / "config.yaml";
   bool is_given = true;
@@ -177,7 +180,7 @@ absl::StatusOr<ServerConfig> LoadServerConfig(const std::optional<std::string>& 
 
   // An empty path means "none" or "the server's own choice", and stays empty.
   for (stdfs::path* path : {&config.logging.file_path, &config.python.wasm_path, &config.python.cache_dir, &config.state_storage.base_dir,
-                            &config.task_storage.db_path, &config.embedded.base_dir}) {
+                            &config.task_storage.db_path, &config.embedded.base_dir, &config.files.base_dir}) {
     if (!path->empty()) *path = (home / *path).lexically_normal();
   }
   return config;

@@ -17,7 +17,7 @@ namespace fs::config {
 struct ServerConfig {
   struct {
     std::string service_id = "default-service", service_name = "function-stream", version = "1.0.0", host = "127.0.0.1";
-    uint16_t port = 8080;  // 0: any free one, told in the log and in `port_file`
+    uint16_t port = 8080;  // 0: any free one, told in the log
     bool debug = false;
   } service;
   struct {
@@ -44,6 +44,9 @@ struct ServerConfig {
     uint64_t retention_bytes = uint64_t{1} << 30;  // per topic; 0: no limit
     int64_t retention_ms = int64_t{7} * 24 * 3600 * 1000;
   } embedded;
+  struct {
+    std::filesystem::path base_dir;  // file inputs and outputs stay below it; default data/files
+  } files;
   struct {
     uint64_t package_bytes = uint64_t{64} << 20;
     uint32_t functions = 10000;

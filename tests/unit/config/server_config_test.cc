@@ -153,6 +153,7 @@ TEST_F(ServerConfigTest, TheFileWeShipSaysTheDefaults) {
                                     std::to_string(c.task_storage.in_memory),
                                     c.task_storage.db_path,
                                     c.embedded.base_dir,
+                                    c.files.base_dir,
                                     std::to_string(c.embedded.retention_bytes),
                                     std::to_string(c.embedded.retention_ms),
                                     std::to_string(c.limits.package_bytes),

@@ -42,7 +42,8 @@ absl::Status RocksDbError(const rocksdb::Status& status, const std::filesystem::
   if (status.ok()) return absl::OkStatus();
   absl::StatusCode code = absl::StatusCode::kInternal;
   if (status.IsCorruption()) code = absl::StatusCode::kDataLoss;
-  if (status.IsNoSpace() || status.IsMemoryLimit() || status.subcode() == rocksdb::Status::kSpaceLimit) code = absl::StatusCode::kResourceExhausted;
+  if (status.IsNoSpace() || status.IsMemoryLimit() || status.subcode() == rocksdb::Status::kSpaceLimit)
+    code = absl::StatusCode::kResourceExhausted;
   return MakeError(code, "{}: {}", folder.native(), status.ToString());
 }
 

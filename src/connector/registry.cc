@@ -12,9 +12,9 @@ absl::StatusOr<Connector*> Registry::Find(const config::Endpoint& endpoint) cons
   for (const auto& [type, connector] : connectors_) known.push_back(type);
   const std::string_view key = endpoint.path.starts_with("outputs") ? "output-type" : "input-type";
   const std::optional<std::string_view> nearest = config::NearestName(endpoint.type, known);
-  return endpoint.ErrorAt(key, fmt::format("unknown connector `{}`{}", endpoint.type,
-                                           nearest ? fmt::format("; did you mean `{}`?", *nearest)
-                                                   : fmt::format("; known: {}", fmt::join(known, ", "))));
+  return endpoint.ErrorAt(
+      key, fmt::format("unknown connector `{}`{}", endpoint.type,
+                       nearest ? fmt::format("; did you mean `{}`?", *nearest) : fmt::format("; known: {}", fmt::join(known, ", "))));
 }
 
 }  // namespace fs::connector

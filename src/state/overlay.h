@@ -31,11 +31,11 @@ class Overlay {
 
   struct Entry {
     std::string key;
-    std::string value;     // kAppend: the operand alone or, when base_known, the first base_bytes are the committed value
+    std::string value;  // kAppend: the operand alone or, when base_known, the first base_bytes are the committed value
     size_t base_bytes = 0;
-    uint64_t moved_at = 0;     // the mark since which its earlier content is in the undo log
-    uint64_t cut_at = 0;       // the mark since which its earlier length is in the undo log
-    uint32_t generation = 0;   // of the read cache, when it was last used
+    uint64_t moved_at = 0;    // the mark since which its earlier content is in the undo log
+    uint64_t cut_at = 0;      // the mark since which its earlier length is in the undo log
+    uint32_t generation = 0;  // of the read cache, when it was last used
     Kind kind = Kind::kAbsent;
     bool base_known = false;
     bool is_dirty = false;

@@ -6,8 +6,8 @@
 // is visible exactly when it is durable. Retention drops whole blocks of old records from the front. README.md has the stored format.
 //
 // Errors: kInvalidArgument (a name, an offset past the end), kNotFound, kResourceExhausted (record over its limit), kDataLoss (damaged),
-// kInternal (cannot be read, naming the folder), kUnavailable (a write failed: whether it survives is known only when the server has started
-// again, and until then every further write is refused so).
+// kInternal (cannot be read, naming the folder), kUnavailable (a write failed: whether it survives is known only when the server has
+// started again, and until then every further write is refused so).
 #ifndef FUNCTION_STREAM_CONNECTOR_EMBEDDED_EMBEDDED_LOG_H_
 #define FUNCTION_STREAM_CONNECTOR_EMBEDDED_EMBEDDED_LOG_H_
 
@@ -90,8 +90,8 @@ class EmbeddedLog {
  public:
   struct Options {
     std::filesystem::path folder;
-    bool in_memory = false;                         // nothing outlives the process; `folder` is a name only
-    uint64_t retention_bytes = uint64_t{1} << 30;   // per topic; 0: no limit
+    bool in_memory = false;                                // nothing outlives the process; `folder` is a name only
+    uint64_t retention_bytes = uint64_t{1} << 30;          // per topic; 0: no limit
     int64_t retention_ms = int64_t{7} * 24 * 3600 * 1000;  // since a record was written; 0: no limit
     size_t block_cache_bytes = size_t{64} << 20;
     size_t limit_record_bytes = size_t{64} << 20;
@@ -104,13 +104,15 @@ class EmbeddedLog {
   [[nodiscard]] virtual absl::StatusOr<int64_t> Append(std::string_view topic, std::span<const OutputRecord> records) = 0;
   [[nodiscard]] virtual absl::StatusOr<int64_t> Append(std::string_view topic, const RecordBlocks& records) = 0;
 
-  // Up to max_records records (and about max_bytes, but at least one) from offset `from` on, without waiting; empty at the end. A topic that
-  // does not exist reads as an empty one. Below first_offset, which retention moves, it begins at first_offset: the records between are gone.
-  // kInvalidArgument past the end.
-  [[nodiscard]] virtual absl::StatusOr<ReadResult> Read(std::string_view topic, int64_t from, size_t max_records, size_t max_bytes) const = 0;
+  // Up to max_records records (and about max_bytes, but at least one) from offset `from` on, without waiting; empty at the end. A topic
+  // that does not exist reads as an empty one. Below first_offset, which retention moves, it begins at first_offset: the records between
+  // are gone. kInvalidArgument past the end.
+  [[nodiscard]] virtual absl::StatusOr<ReadResult> Read(std::string_view topic, int64_t from, size_t max_records,
+                                                        size_t max_bytes) const = 0;
 
-  // Calls `on_growth` whenever records become visible in the topic, or it is deleted. From then on: read once after subscribing, for what came
-  // before. Called on the writer's thread with a lock held: be quick, wake somebody, and do not call the log or end a Subscription from there.
+  // Calls `on_growth` whenever records become visible in the topic, or it is deleted. From then on: read once after subscribing, for what
+  // came before. Called on the writer's thread with a lock held: be quick, wake somebody, and do not call the log or end a Subscription
+  // from there.
   [[nodiscard]] virtual absl::StatusOr<Subscription> Subscribe(std::string_view topic, std::function<void()> on_growth) = 0;
 
   [[nodiscard]] virtual absl::StatusOr<TopicInfo> DescribeTopic(std::string_view topic) const = 0;  // kNotFound

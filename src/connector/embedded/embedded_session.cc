@@ -34,18 +34,19 @@ int64_t EmbeddedSource::ResetPosition(const ReadResult& extent) const {
 
 absl::Status EmbeddedSource::Start(const Positions& positions, SourceListener&) {
   FS_ASSIGN_OR_RETURN(subscription_, log_.Subscribe(topic_, [this] {
-                        has_grown_.store(true, std::memory_order_release);
-                        context_.waker->Wake();
-                      }));
+    has_grown_.store(true, std::memory_order_release);
+    context_.waker->Wake();
+  }));
   has_grown_.store(true, std::memory_order_release);
   FS_ASSIGN_OR_RETURN(const ReadResult extent, log_.Read(topic_, 0, 0, 0));
   const auto ours = positions.find(kPartition);
   if (ours != positions.end()) {
     position_ = ours->second;
     if (position_ > extent.end_offset) {
-      return FailedPrecondition("topic {}: the checkpoint's position {} is past the end, which is {}: the log is not the one that was read; "
-                                "restore its folder, or drop the function and create it anew",
-                                topic_, position_, extent.end_offset);
+      return FailedPrecondition(
+          "topic {}: the checkpoint's position {} is past the end, which is {}: the log is not the one that was read; "
+          "restore its folder, or drop the function and create it anew",
+          topic_, position_, extent.end_offset);
     }
     return absl::OkStatus();
   }
@@ -65,8 +66,9 @@ absl::Status EmbeddedSource::Poll(size_t max_records, size_t max_bytes, std::vec
   if (position_ < batch.first_offset) {
     const int64_t lost = batch.first_offset - position_;
     const int64_t next = ResetPosition(batch);
-    observe::LogWarning("function {}: input {}: {} records from offset {} on are gone (retention, or the topic was deleted); going on at {}",
-                        context_.function_name, topic_, lost, position_, next);
+    observe::LogWarning(
+        "function {}: input {}: {} records from offset {} on are gone (retention, or the topic was deleted); going on at {}",
+        context_.function_name, topic_, lost, position_, next);
     position_ = next;
     FS_ASSIGN_OR_RETURN(batch, log_.Read(topic_, position_, max_records, max_bytes));
   }

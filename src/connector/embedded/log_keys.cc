@@ -25,7 +25,8 @@ bool IsTopicByte(char c) {
 
 absl::Status CheckTopicName(std::string_view topic) {
   if (topic.empty()) return InvalidArgument("the topic's name is empty");
-  if (topic.size() > kLimitNameBytes) return InvalidArgument("the topic's name has {} bytes, the limit is {}", topic.size(), kLimitNameBytes);
+  if (topic.size() > kLimitNameBytes)
+    return InvalidArgument("the topic's name has {} bytes, the limit is {}", topic.size(), kLimitNameBytes);
   if (topic == "." || topic == "..") return InvalidArgument("`{}` is no name for a topic", topic);
   for (const char c : topic) {
     if (!IsTopicByte(c)) {

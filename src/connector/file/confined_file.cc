@@ -59,7 +59,8 @@ absl::StatusOr<std::filesystem::path> PathBelow(const std::filesystem::path& fol
   if (normal.is_absolute()) {
     below = normal.lexically_relative(std::filesystem::absolute(folder).lexically_normal());
     if (below.empty() || *below.begin() == "..") {
-      return InvalidArgument("`{}` is outside of the folder for files, {}", path, std::filesystem::absolute(folder).lexically_normal().native());
+      return InvalidArgument("`{}` is outside of the folder for files, {}", path,
+                             std::filesystem::absolute(folder).lexically_normal().native());
     }
   }
   if (below.empty() || below == "." || !below.has_filename()) return InvalidArgument("`{}` names no file", path);

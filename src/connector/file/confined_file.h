@@ -1,7 +1,7 @@
 // Opening files below one folder and nowhere else: functions' configurations come from outside, the server's file system does not.
 //
-// Pure functions, any thread. A path is taken relative to the folder, or absolute if it begins with it. `..` is refused, and so is every symbolic
-// link below the folder, checked while opening, so that nothing can be swapped in between.
+// Pure functions, any thread. A path is taken relative to the folder, or absolute if it begins with it. `..` is refused, and so is every
+// symbolic link below the folder, checked while opening, so that nothing can be swapped in between.
 #ifndef FUNCTION_STREAM_CONNECTOR_FILE_CONFINED_FILE_H_
 #define FUNCTION_STREAM_CONNECTOR_FILE_CONFINED_FILE_H_
 

@@ -1,9 +1,10 @@
 // Files as inputs and outputs: lines in, lines out, below one folder of the server.
 //
-// Input: the lines of `path`, without their ends (LF or CR LF), as they are appended; a last line is read when its LF has come. The position is the
-// byte at which the next line begins, a record's offset that of its LF. Output: each value and LF, appended to `path`; keys, headers and timestamps are not kept, and a value that
-// holds a LF is refused (kInvalidArgument), since it would come back as two. A file has one writer at a time. Recovery cuts an output back
-// to where the last checkpoint left it, so a function that writes files counts exactly once.
+// Input: the lines of `path`, without their ends (LF or CR LF), as they are appended; a last line is read when its LF has come. The
+// position is the byte at which the next line begins, a record's offset that of its LF. Output: each value and LF, appended to `path`;
+// keys, headers and timestamps are not kept, and a value that holds a LF is refused (kInvalidArgument), since it would come back as two. A
+// file has one writer at a time. Recovery cuts an output back to where the last checkpoint left it, so a function that writes files counts
+// exactly once.
 //
 // Keys: path (required), relative to the folder or absolute below it. confined_file.h says what keeps inside of it.
 #ifndef FUNCTION_STREAM_CONNECTOR_FILE_FILE_CONNECTOR_H_

@@ -15,8 +15,8 @@ constexpr size_t kWriteBytes = 256 << 10;
 constexpr size_t kLargestSpare = 4 << 20;
 
 absl::Status SystemError(const std::string& path, std::string_view what, int error) {
-  const absl::StatusCode code = error == ENOSPC || error == EDQUOT || error == EFBIG ? absl::StatusCode::kResourceExhausted
-                                                                                     : absl::StatusCode::kInternal;
+  const absl::StatusCode code =
+      error == ENOSPC || error == EDQUOT || error == EFBIG ? absl::StatusCode::kResourceExhausted : absl::StatusCode::kInternal;
   return MakeError(code, "{}: {}: {}", path, what, std::generic_category().message(error));
 }
 
@@ -38,9 +38,10 @@ absl::Status FileSink::Start(std::optional<std::string_view> mark) {
       return DataLoss("{}: the checkpoint's mark is damaged", name());
     }
     if (length_ < wanted) {
-      return FailedPrecondition("{}: {} bytes long, but the last checkpoint left {}: it was replaced or cut short; restore it, or drop the function "
-                                "and create it anew",
-                                name(), length_, wanted);
+      return FailedPrecondition(
+          "{}: {} bytes long, but the last checkpoint left {}: it was replaced or cut short; restore it, or drop the function "
+          "and create it anew",
+          name(), length_, wanted);
     }
     if (length_ > wanted && ftruncate(file_.get(), wanted) != 0) return SystemError(name(), "cannot cut it back", errno);
     length_ = wanted;
@@ -57,7 +58,8 @@ absl::Status FileSink::Start(std::optional<std::string_view> mark) {
 
 absl::Status FileSink::Write(const OutputRecord& record) {
   if (const size_t end = record.value.find('\n'); end != std::string_view::npos) {
-    return InvalidArgument("{}: a value of {} bytes holds a line's end at byte {}: a file takes one line a value", name(), record.value.size(), end);
+    return InvalidArgument("{}: a value of {} bytes holds a line's end at byte {}: a file takes one line a value", name(),
+                           record.value.size(), end);
   }
   pending_.append(record.value);
   pending_.push_back('\n');

@@ -22,9 +22,10 @@ absl::Status FileSource::Start(const Positions& positions, SourceListener&) {
   // A position is where a line begins. This finds most files that are not the one that was read.
   char before = 0;
   if (pread(file_.get(), &before, 1, buffer_offset_ - 1) != 1 || before != '\n') {
-    return FailedPrecondition("{}: not the file that was read until byte {}: it was replaced, cut short or changed; restore it, or drop the function "
-                              "and create it anew",
-                              (folder_ / below_).native(), buffer_offset_);
+    return FailedPrecondition(
+        "{}: not the file that was read until byte {}: it was replaced, cut short or changed; restore it, or drop the function "
+        "and create it anew",
+        (folder_ / below_).native(), buffer_offset_);
   }
   return absl::OkStatus();
 }
@@ -68,8 +69,8 @@ absl::Status FileSource::CheckEnd() {
     has_more_ = true;
     return absl::OkStatus();
   }
-  // A removed file stays as it is: nothing more will come, unless another takes its place. What we saw first is what to compare with, so that
-  // growth between the two looks is a change.
+  // A removed file stays as it is: nothing more will come, unless another takes its place. What we saw first is what to compare with, so
+  // that growth between the two looks is a change.
   return watcher_->Wait(watch_, path, at_path.is_there ? ours : at_path, waker_);
 }
 

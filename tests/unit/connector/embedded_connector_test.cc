@@ -38,7 +38,8 @@ class EmbeddedConnectorTest : public testing::Test {
     return connector_->OpenSession({function, function, index, waker_}).value();
   }
   static config::Endpoint Input(std::string topic, std::string reset = "earliest", std::string group = "g") {
-    return Endpoint("input-groups[0].inputs[0]", {{"topic", std::move(topic)}, {"group_id", std::move(group)}, {"auto.offset.reset", std::move(reset)}});
+    return Endpoint("input-groups[0].inputs[0]",
+                    {{"topic", std::move(topic)}, {"group_id", std::move(group)}, {"auto.offset.reset", std::move(reset)}});
   }
   static config::Endpoint Output(std::string topic) { return Endpoint("outputs[0]", {{"topic", std::move(topic)}}); }
 
@@ -114,7 +115,7 @@ TEST_F(EmbeddedConnectorTest, ASourceStartsAtTheCheckpointElseTheGroupElseTheRes
     Positions positions;
     Strings expected;
   } cases[] = {
-      {"new", "earliest", {}, {"0", "1", "2", "3"}}, {"new", "latest", {}, {}},           {"known", "latest", {}, {"2", "3"}},
+      {"new", "earliest", {}, {"0", "1", "2", "3"}}, {"new", "latest", {}, {}},       {"known", "latest", {}, {"2", "3"}},
       {"known", "earliest", {{0, 3}}, {"3"}},        {"new", "latest", {{0, 4}}, {}},
   };
   for (const auto& [group, reset, positions, expected] : cases) {

@@ -68,7 +68,7 @@ TEST_P(EmbeddedLogTest, RecordsComeBackAsTheyWere) {
   const OutputRecord records[] = {
       {"value", "key", headers, 1234},
       {"", "", "", 0},
-      {"\0\0"s, std::nullopt, {}, -5},
+      {std::string_view("\0\0", 2), std::nullopt, {}, -5},
       {std::string_view(), std::nullopt, {}, kNoTimestamp},
   };
   ASSERT_EQ(log_->Append("t", records).value(), 0);
@@ -124,7 +124,9 @@ TEST_P(EmbeddedLogTest, ATopicThatDoesNotExistReadsAsEmpty) {
   EXPECT_EQ(log_->DescribeTopic("nothing").status().code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(log_->DeleteTopic("nothing").code(), absl::StatusCode::kNotFound);
   EXPECT_TRUE(log_->ListTopics().empty());
-  { const Subscription waiting = log_->Subscribe("nothing", [] {}).value(); }
+  {
+    const Subscription waiting = log_->Subscribe("nothing", [] {}).value();
+  }
   EXPECT_TRUE(log_->ListTopics().empty());
 }
 
@@ -294,7 +296,9 @@ TEST(EmbeddedLogChild, DISABLED_WritesUntilItIsKilled) {
     ++sequence;
     RecordBlocks blocks;
     for (int i = 0; i < 3; ++i) blocks.Add({std::to_string(sequence), {}, {}, 0}, Now());
-    ASSERT_TRUE(log->Commit(claim, {{{"a", &blocks}, {"b", &blocks}}, {{"g", "in", static_cast<int64_t>(sequence)}}, std::to_string(sequence)}).ok());
+    ASSERT_TRUE(
+        log->Commit(claim, {{{"a", &blocks}, {"b", &blocks}}, {{"g", "in", static_cast<int64_t>(sequence)}}, std::to_string(sequence)})
+            .ok());
     std::ofstream(ChildProcess::folder() / "told.new") << sequence;
     std::filesystem::rename(ChildProcess::folder() / "told.new", ChildProcess::folder() / "told");
   }

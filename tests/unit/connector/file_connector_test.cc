@@ -77,10 +77,24 @@ TEST_F(FileConnectorTest, PathsAreKeptBelowTheFolder) {
     std::string path;
     bool is_good;
   } cases[] = {
-      {"a", true},           {"a/b/c.txt", true},      {"./a", true},          {"a//b", true},          {(base_ / "x").native(), true},
-      {"..", false},         {"../a", false},          {"a/../../b", false},   {"a/../b", false},       {"/etc/passwd", false},
-      {"", false},           {".", false},             {"a/", false},          {"/", false},            {"a\0b"s, false},
-      {(base_ / "../y").native(), false}, {base_.native() + "x/y", false}, {std::string(5000, 'a'), false},
+      {"a", true},
+      {"a/b/c.txt", true},
+      {"./a", true},
+      {"a//b", true},
+      {(base_ / "x").native(), true},
+      {"..", false},
+      {"../a", false},
+      {"a/../../b", false},
+      {"a/../b", false},
+      {"/etc/passwd", false},
+      {"", false},
+      {".", false},
+      {"a/", false},
+      {"/", false},
+      {"a\0b"s, false},
+      {(base_ / "../y").native(), false},
+      {base_.native() + "x/y", false},
+      {std::string(5000, 'a'), false},
   };
   for (const auto& [path, is_good] : cases) {
     const absl::Status status = connector_->ValidateOutput(Endpoint(path));

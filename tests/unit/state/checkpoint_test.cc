@@ -136,12 +136,26 @@ TEST(StateChild, DISABLED_TakesTheSteps) {
         ASSERT_TRUE(store.Put("k", std::to_string(sequence + 1)).ok());
         ASSERT_TRUE(store.Merge(ComplexKey{"", "", "", "list"}, "x").ok());
         break;
-      case 'c': ASSERT_TRUE(state->Commit(checkpoint).ok()); ++sequence; break;
-      case 'p': ASSERT_TRUE(state->Prepare(checkpoint).ok()); break;
-      case 'C': ASSERT_TRUE(state->CommitPrepared().ok()); ++sequence; break;
-      case 'R': ASSERT_TRUE(state->RollbackPrepared().ok()); break;
-      case 'h': std::ofstream(folder / "holding") << "yes"; pause(); break;
-      default: FAIL() << step;
+      case 'c':
+        ASSERT_TRUE(state->Commit(checkpoint).ok());
+        ++sequence;
+        break;
+      case 'p':
+        ASSERT_TRUE(state->Prepare(checkpoint).ok());
+        break;
+      case 'C':
+        ASSERT_TRUE(state->CommitPrepared().ok());
+        ++sequence;
+        break;
+      case 'R':
+        ASSERT_TRUE(state->RollbackPrepared().ok());
+        break;
+      case 'h':
+        std::ofstream(folder / "holding") << "yes";
+        pause();
+        break;
+      default:
+        FAIL() << step;
     }
   }
   kill(getpid(), SIGKILL);
@@ -153,9 +167,8 @@ TEST_F(DiskStateTest, AKilledProcessLeavesTheStateBeforeOrAfterACheckpointOrPrep
     uint64_t last;
     uint64_t prepared;
   } cases[] = {
-      {"w", 0, 0},       {"wc", 1, 0},      {"wcw", 1, 0},         {"wcwc", 2, 0},     {"wp", 0, 1},
-      {"wpC", 1, 0},     {"wpR", 0, 0},     {"wcwp", 1, 2},        {"wpCwpC", 2, 0},   {"wpCwp", 1, 2},
-      {"wpRwp", 0, 1},   {"wpRwpC", 1, 0},  {"wpCcccwpCwpRw", 5, 0},
+      {"w", 0, 0},    {"wc", 1, 0},     {"wcw", 1, 0},   {"wcwc", 2, 0},  {"wp", 0, 1},     {"wpC", 1, 0},           {"wpR", 0, 0},
+      {"wcwp", 1, 2}, {"wpCwpC", 2, 0}, {"wpCwp", 1, 2}, {"wpRwp", 0, 1}, {"wpRwpC", 1, 0}, {"wpCcccwpCwpRw", 5, 0},
   };
   int number = 0;
   for (const auto& [steps, last, prepared] : cases) {

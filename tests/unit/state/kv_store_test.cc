@@ -208,7 +208,9 @@ TEST_P(KvStoreTest, BehavesAsAMapWithCommitAndRollback) {
       const std::string k = key();
       const std::string v = std::string(random() % 40, static_cast<char>('A' + random() % 26));
       switch (random() % 16) {
-        case 0: case 1: case 2:
+        case 0:
+        case 1:
+        case 2:
           ASSERT_TRUE(kv.Put(as_complex(k), v).ok());
           now[k] = v;
           break;
@@ -216,11 +218,15 @@ TEST_P(KvStoreTest, BehavesAsAMapWithCommitAndRollback) {
           ASSERT_TRUE(kv.Delete(as_complex(k)).ok());
           now.erase(k);
           break;
-        case 4: case 5: case 6:
+        case 4:
+        case 5:
+        case 6:
           ASSERT_TRUE(kv.Merge(as_complex(k), v).ok());
           now[k] += v;
           break;
-        case 7: case 8: case 9:
+        case 7:
+        case 8:
+        case 9:
           ASSERT_EQ(Read(kv, as_complex(k)), now.contains(k) ? now[k] : "(absent)");
           break;
         case 10: {

@@ -77,9 +77,18 @@ struct Instance {
   std::unique_ptr<Guest> guest;
 
   void Start(Runtime& runtime, const std::string& class_name, std::span<const PackageFile> files) {
+    Create(runtime);
+    Load(class_name, files);
+    Check(guest->Init());
+  }
+
+  void Create(Runtime& runtime) {
     auto created = Guest::Create(runtime, {}, host);
     Check(created.status());
     guest = *std::move(created);
+  }
+
+  void Load(const std::string& class_name, std::span<const PackageFile> files) {
     GuestProgram program;
     program.function_name = "bench";
     program.entry_module = "bench";
@@ -89,7 +98,6 @@ struct Instance {
     program.config = {{"metric_name", "user_click"}};
     program.files = files;
     Check(guest->Load(program));
-    Check(guest->Init());
   }
 
   // Returns the bytes emitted, so that reading them cannot be left out.
@@ -214,16 +222,26 @@ int main(int argc, char** argv) {
   }
 
   const auto files = Package(functions, "metric");
-  std::vector<double> starts;
+  std::vector<double> starts, cpu, creates, loads;
   for (size_t i = 0; i < 50; ++i) {
     const absl::Time begin = absl::Now();
+    const double cpu_begin = ThreadCpuSeconds();
     Instance instance;
-    instance.Start(runtime, "MetricProcessor", files);
+    instance.Create(runtime);
+    const absl::Time created = absl::Now();
+    instance.Load("MetricProcessor", files);
+    const absl::Time loaded_at = absl::Now();
+    Check(instance.guest->Init());
     instance.Run({records.data(), 1});
     starts.push_back(absl::ToDoubleMilliseconds(absl::Now() - begin));
+    cpu.push_back((ThreadCpuSeconds() - cpu_begin) * 1e3);
+    creates.push_back(absl::ToDoubleMilliseconds(created - begin));
+    loads.push_back(absl::ToDoubleMilliseconds(loaded_at - created));
   }
   report["start_ms"] = Median(starts);
+  report["start_ms_min"] = *std::min_element(starts.begin(), starts.end());
   report["start_ms_max"] = *std::max_element(starts.begin(), starts.end());
+  report["start_parts_ms"] = {{"create", Median(creates)}, {"load", Median(loads)}, {"cpu", Median(cpu)}};
 
   std::vector<std::unique_ptr<Instance>> many;
   double first = 0;

@@ -94,6 +94,8 @@ int fs_boot(void) {
 #endif
     return -1;
   }
+  /* Known before the first call, so that a host can interrupt the loading too. */
+  fs_guest.shared.interrupt_ptr = FS_ADDRESS(&PyThreadState_Get()->eval_breaker);
   fs_guest.is_booted = true;
   return 0;
 }

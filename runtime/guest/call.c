@@ -49,7 +49,6 @@ void fs_call_begin(void) {
   /* A bit that came too late for the last call must not stop this one. */
   __atomic_fetch_and(&thread->eval_breaker, ~(uintptr_t)FS_INTERRUPT_BIT, __ATOMIC_RELAXED);
   if (thread->async_exc == NULL) thread->async_exc = Py_XNewRef(fs_guest.function_timeout);
-  fs_guest.shared.interrupt_ptr = FS_ADDRESS(&thread->eval_breaker);
 }
 
 int32_t fs_call_end(int32_t status) {

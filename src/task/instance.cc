@@ -17,6 +17,7 @@ constexpr size_t kMaxBatchRecords = 4096;
 constexpr size_t kMaxBatchBytes = size_t{4} << 20;
 // Uncommitted writes and outputs wait in memory: past this, the checkpoint does not wait for its interval.
 constexpr size_t kMaxPendingBytes = size_t{32} << 20;
+constexpr absl::Duration kUnavailableWait = absl::Milliseconds(500);
 constexpr absl::Duration kFullSinkWait = absl::Milliseconds(100);
 
 }  // namespace
@@ -140,17 +141,16 @@ absl::Status Instance::Run() {
 
 absl::Status Instance::Loop() {
   while (!stopping()) {
-    bool worked = false;
-    FS_RETURN_IF_ERROR(Turn(&worked));
+    FS_ASSIGN_OR_RETURN(const absl::Time look_again, Turn());
     const absl::Time now = absl::Now();
     if (is_dirty() && (now >= checkpoint_due_ || pending_bytes() > kMaxPendingBytes)) FS_RETURN_IF_ERROR(TakeCheckpoint());
     if (now >= heartbeat_due_) FS_RETURN_IF_ERROR(Heartbeat());
-    if (!worked) spec_.waker->WaitUntil(is_dirty() ? std::min(checkpoint_due_, heartbeat_due_) : heartbeat_due_);
+    if (look_again > now) spec_.waker->WaitUntil(std::min({look_again, heartbeat_due_, is_dirty() ? checkpoint_due_ : heartbeat_due_}));
   }
   return absl::OkStatus();
 }
 
-absl::Status Instance::Turn(bool* worked) {
+absl::StatusOr<absl::Time> Instance::Turn() {
   size_t max_records = kFirstBatchRecords;
   if (seconds_per_message_ > 0) {
     max_records = static_cast<size_t>(std::clamp(kBatchSeconds / seconds_per_message_, 1.0, double{kMaxBatchRecords}));
@@ -168,16 +168,16 @@ absl::Status Instance::Turn(bool* worked) {
       return WithContext(polled, inputs_[i].topic);
     }
     if (!records_.empty()) {
-      *worked = true;
       FS_RETURN_IF_ERROR(ProcessBatch(i, records_));
       order_.Served(i);
-      break;
+      return absl::InfinitePast();
     }
     has_more = has_more || inputs_[i].source->HasMore();
   }
+  const bool is_away = !unavailable.empty();
   Waiting(std::move(unavailable));
-  *worked = *worked || has_more;
-  return absl::OkStatus();
+  if (has_more) return absl::InfinitePast();
+  return is_away ? absl::Now() + kUnavailableWait : absl::InfiniteFuture();
 }
 
 absl::Status Instance::ProcessBatch(size_t input, std::span<const Record> records) {

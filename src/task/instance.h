@@ -78,8 +78,9 @@ class Instance : private sandbox::Host, private connector::SourceListener {
   [[nodiscard]] absl::Status OpenConnectors();
   [[nodiscard]] absl::Status OpenGuest(const std::optional<state::Checkpoint>& checkpoint);
   [[nodiscard]] absl::Status Loop();
-  // Takes one batch from the first input that has one; *worked says whether there was any.
-  [[nodiscard]] absl::Status Turn(bool* worked);
+  // Takes one batch from the first input that has one, and says when to look again: at once after a batch, soon while something outside is
+  // away (its coming back wakes nobody), else when something wakes us.
+  [[nodiscard]] absl::StatusOr<absl::Time> Turn();
   [[nodiscard]] absl::Status ProcessBatch(size_t input, std::span<const Record> records);
   // Hands what the last guest call emitted to the sinks, waiting where they are full. kCancelled when stopping.
   [[nodiscard]] absl::Status WriteEmitted();

@@ -13,7 +13,8 @@ namespace {
 
 class KafkaSession final : public Session {
  public:
-  KafkaSession(InstanceContext context, std::shared_ptr<Graveyard> graveyard) : context_(std::move(context)), graveyard_(std::move(graveyard)) {}
+  KafkaSession(InstanceContext context, std::shared_ptr<Graveyard> graveyard)
+      : context_(std::move(context)), graveyard_(std::move(graveyard)) {}
 
   absl::StatusOr<std::unique_ptr<Source>> OpenSource(size_t /*input_index*/, const config::Endpoint& input) override {
     FS_ASSIGN_OR_RETURN(InputSettings settings, ReadInput(input));
@@ -24,7 +25,7 @@ class KafkaSession final : public Session {
   absl::StatusOr<std::unique_ptr<Sink>> OpenSink(const config::Endpoint& output) override {
     FS_ASSIGN_OR_RETURN(OutputSettings settings, ReadOutput(output));
     FS_ASSIGN_OR_RETURN_CONTEXT(std::shared_ptr<Producer> producer, ProducerFor(std::move(settings.client)), output.path);
-    FS_ASSIGN_OR_RETURN_CONTEXT(rd_kafka_topic_t* topic, producer->OpenTopic(settings.topic), output.path);
+    FS_ASSIGN_OR_RETURN_CONTEXT(rd_kafka_topic_t * topic, producer->OpenTopic(settings.topic), output.path);
     return std::make_unique<KafkaSink>(std::move(producer), topic, settings.partition);
   }
 

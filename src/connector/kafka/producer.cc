@@ -28,12 +28,12 @@ std::string PartitionText(int32_t partition) {
 absl::StatusOr<std::shared_ptr<Producer>> Producer::Open(ClientSettings settings, const InstanceContext& context,
                                                          std::shared_ptr<Graveyard> graveyard) {
   auto producer = std::shared_ptr<Producer>(new Producer(std::move(settings)));
-  FS_ASSIGN_OR_RETURN(RdKafkaConf conf, ProducerConf(producer->settings_, fmt::format("function-stream.{}.{}", context.function_name,
-                                                                                      context.instance_index)));
+  FS_ASSIGN_OR_RETURN(RdKafkaConf conf, ProducerConf(producer->settings_,
+                                                     fmt::format("function-stream.{}.{}", context.function_name, context.instance_index)));
   FS_ASSIGN_OR_RETURN(producer->client_,
                       Client::Open(RD_KAFKA_PRODUCER, std::move(conf),
-                                   {fmt::format("function {}", context.function_name), producer->settings_.bootstrap_servers}, context.waker,
-                                   std::move(graveyard), *producer));
+                                   {fmt::format("function {}", context.function_name), producer->settings_.bootstrap_servers},
+                                   context.waker, std::move(graveyard), *producer));
   producer->client_->WatchOnDemand(RdKafkaQueue(rd_kafka_queue_get_main(producer->client_->get())));
   return producer;
 }
@@ -90,14 +90,16 @@ absl::Status Producer::Write(rd_kafka_topic_t* topic, int32_t partition, const O
 
 absl::Status Producer::WriteError(rd_kafka_resp_err_t error, std::string_view reason, rd_kafka_topic_t* topic, int32_t partition,
                                   const OutputRecord& record) {
-  const std::string place = fmt::format("topic {}{} on Kafka at {}", rd_kafka_topic_name(topic), PartitionText(partition), client_->cluster());
+  const std::string place =
+      fmt::format("topic {}{} on Kafka at {}", rd_kafka_topic_name(topic), PartitionText(partition), client_->cluster());
   if (error == RD_KAFKA_RESP_ERR__QUEUE_FULL) {
     return Unavailable("{}: {} record(s) wait to be sent{}", place, rd_kafka_outq_len(client_->get()),
                        trouble_.empty() ? std::string() : fmt::format("; {}", trouble_));
   }
   if (error == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE) {
-    failure_ = ResourceExhausted("{}: a record of {} bytes is larger than message.max.bytes allows; raise it here and max.message.bytes of the topic",
-                                 place, record.value.size() + (record.key ? record.key->size() : 0) + record.headers.size());
+    failure_ = ResourceExhausted(
+        "{}: a record of {} bytes is larger than message.max.bytes allows; raise it here and max.message.bytes of the topic", place,
+        record.value.size() + (record.key ? record.key->size() : 0) + record.headers.size());
   } else {
     failure_ = FailedPrecondition("{}: {}", place, Describe(error, reason));
   }
@@ -136,7 +138,7 @@ void Producer::OnDelivered(const rd_kafka_message_t& message) noexcept {
   }
   if (!failure_.ok()) return;
   failure_ = FailedPrecondition("a record for topic {}{} on Kafka at {} was not delivered: {}", rd_kafka_topic_name(message.rkt),
-                                PartitionText(message.partition), client_->cluster(), Describe(message.err, rd_kafka_message_errstr(&message)));
+                                PartitionText(message.partition), client_->cluster(), rd_kafka_err2str(message.err));
 }
 
 }  // namespace fs::connector::kafka

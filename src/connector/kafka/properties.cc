@@ -25,8 +25,8 @@ constexpr Default kCommonDefaults[] = {
 constexpr Default kConsumerDefaults[] = {
     {"auto.offset.reset", "earliest"},  // librdkafka's is `latest`, which skips what came before the function
     {"auto.commit.interval.ms", "1000"},
-    // The client drops a member that has not polled for this long. What hangs is found by limits.process_timeout_ms long before, and one slow
-    // batch must not cost the partitions.
+    // The client drops a member that has not polled for this long. What hangs is found by limits.process_timeout_ms long before, and one
+    // slow batch must not cost the partitions.
     {"max.poll.interval.ms", "3600000"},
     {"queued.max.messages.kbytes", "16384"},
     {"fetch.queue.backoff.ms", "10"},  // librdkafka's second of pause, once the queue was full, halves the throughput
@@ -99,12 +99,12 @@ absl::StatusOr<std::string> ReadBootstrapServers(const config::Endpoint& endpoin
 absl::StatusOr<std::string> ReadTopic(const config::Endpoint& endpoint) {
   FS_ASSIGN_OR_RETURN(std::string topic, endpoint.RequireString("topic"));
   const bool is_legal = topic.size() <= kLongestTopic && topic != "." && topic != ".." &&
-                        std::all_of(topic.begin(), topic.end(), [](unsigned char c) {
-                          return c < 0x80 && (std::isalnum(c) != 0 || c == '.' || c == '_' || c == '-');
-                        });
+                        std::all_of(topic.begin(), topic.end(),
+                                    [](unsigned char c) { return c < 0x80 && (std::isalnum(c) != 0 || c == '.' || c == '_' || c == '-'); });
   if (is_legal) return topic;
-  return endpoint.ErrorAt("topic", fmt::format("`{}` is no legal Kafka topic: letters, digits, `.`, `_` and `-`, 1 to {} of them, not `.` or `..`",
-                                               std::string_view(topic).substr(0, kLongestTopic), kLongestTopic));
+  return endpoint.ErrorAt("topic",
+                          fmt::format("`{}` is no legal Kafka topic: letters, digits, `.`, `_` and `-`, 1 to {} of them, not `.` or `..`",
+                                      std::string_view(topic).substr(0, kLongestTopic), kLongestTopic));
 }
 
 absl::StatusOr<std::optional<int32_t>> ReadPartition(const config::Endpoint& endpoint) {
@@ -144,7 +144,8 @@ absl::StatusOr<RdKafkaConf> CommonConf(const ClientSettings& settings, const std
   FS_RETURN_IF_ERROR(SetAll(conf.get(), kCommonDefaults));
   // librdkafka warns of other characters in a client.id, and brokers put it into metric names.
   std::string legal_id = client_id;
-  std::replace_if(legal_id.begin(), legal_id.end(), [](unsigned char c) { return std::isalnum(c) == 0 && c != '.' && c != '_' && c != '-'; }, '_');
+  std::replace_if(
+      legal_id.begin(), legal_id.end(), [](unsigned char c) { return std::isalnum(c) == 0 && c != '.' && c != '_' && c != '-'; }, '_');
   FS_RETURN_IF_ERROR(Set(conf.get(), "client.id", legal_id));
   if (!settings.bootstrap_servers.empty()) FS_RETURN_IF_ERROR(Set(conf.get(), "bootstrap.servers", settings.bootstrap_servers));
   return conf;

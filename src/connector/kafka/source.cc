@@ -11,8 +11,8 @@
 namespace fs::connector::kafka {
 namespace {
 
-// librdkafka takes a member that does not poll for max.poll.interval.ms out of its group, and an idle instance sleeps until it is woken. Its
-// statistics, which arrive in the polled queue, wake it often enough; this is how often at most.
+// librdkafka takes a member that does not poll for max.poll.interval.ms out of its group, and an idle instance sleeps until it is woken.
+// Its statistics, which arrive in the polled queue, wake it often enough; this is how often at most.
 constexpr int64_t kPollWakeMs = 600'000;
 
 // Payloads of one fetch, whatever Poll's caller asks for, so that views and buffers stay few.
@@ -30,17 +30,17 @@ absl::StatusOr<std::unique_ptr<KafkaSource>> KafkaSource::Open(InputSettings set
                                                                std::shared_ptr<Graveyard> graveyard) {
   auto source = std::unique_ptr<KafkaSource>(new KafkaSource(std::move(settings)));
   const InputSettings& input = source->settings_;
-  FS_ASSIGN_OR_RETURN(RdKafkaConf conf, ConsumerConf(input, fmt::format("function-stream.{}.{}", context.function_name, context.instance_index)));
+  FS_ASSIGN_OR_RETURN(RdKafkaConf conf,
+                      ConsumerConf(input, fmt::format("function-stream.{}.{}", context.function_name, context.instance_index)));
   source->offset_reset_ = ValueOf(*conf, "auto.offset.reset");
   if (!input.partition) {
     const int64_t poll_limit_ms = std::atoll(ValueOf(*conf, "max.poll.interval.ms").c_str());
     const std::string wake_ms = std::to_string(std::min(kPollWakeMs, std::max<int64_t>(poll_limit_ms / 3, 1)));
     rd_kafka_conf_set(conf.get(), "statistics.interval.ms", wake_ms.c_str(), nullptr, 0);
   }
-  FS_ASSIGN_OR_RETURN(source->client_,
-                      Client::Open(RD_KAFKA_CONSUMER, std::move(conf),
-                                   {fmt::format("function {}", context.function_name), input.client.bootstrap_servers}, context.waker,
-                                   std::move(graveyard), *source));
+  FS_ASSIGN_OR_RETURN(source->client_, Client::Open(RD_KAFKA_CONSUMER, std::move(conf),
+                                                    {fmt::format("function {}", context.function_name), input.client.bootstrap_servers},
+                                                    context.waker, std::move(graveyard), *source));
   rd_kafka_t* const client = source->client_->get();
   rd_kafka_poll_set_consumer(client);
   source->control_queue_ = source->client_->Watch(RdKafkaQueue(rd_kafka_queue_get_consumer(client)));
@@ -268,7 +268,8 @@ void KafkaSource::Unassign(rd_kafka_topic_partition_list_t& partitions) {
   }
   // What waits to be handed out is another member's now.
   const auto waiting = batch_.begin() + static_cast<ptrdiff_t>(next_);
-  batch_.erase(std::remove_if(waiting, batch_.end(), [&](const RdKafkaMessage& message) { return !IsAssigned(message->partition); }), batch_.end());
+  batch_.erase(std::remove_if(waiting, batch_.end(), [&](const RdKafkaMessage& message) { return !IsAssigned(message->partition); }),
+               batch_.end());
   if (std::string_view(rd_kafka_rebalance_protocol(client)) == "COOPERATIVE") {
     RdKafkaError(rd_kafka_incremental_unassign(client, &partitions));
   } else {
@@ -325,9 +326,10 @@ void KafkaSource::OnErrorMessage(const rd_kafka_message_t& message) {
       return;
     case RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED:
       // What follows is a rebalance: lost, then assigned anew.
-      observe::LogWarning("{}: {}: a batch took longer than max.poll.interval.ms, so the group gave our partitions to others; they are asked for again. "
-                          "Raise max.poll.interval.ms if process() is meant to take that long",
-                          client_->owner(), Place());
+      observe::LogWarning(
+          "{}: {}: a batch took longer than max.poll.interval.ms, so the group gave our partitions to others; they are asked for again. "
+          "Raise max.poll.interval.ms if process() is meant to take that long",
+          client_->owner(), Place());
       return;
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
     case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
@@ -341,8 +343,8 @@ void KafkaSource::OnErrorMessage(const rd_kafka_message_t& message) {
     case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
     case RD_KAFKA_RESP_ERR__NO_OFFSET:
     case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
-      return Fail(FailedPrecondition("{}: partition {} has no record at the position to resume from, and auto.offset.reset is none: {}", Place(),
-                                     message.partition, text));
+      return Fail(FailedPrecondition("{}: partition {} has no record at the position to resume from, and auto.offset.reset is none: {}",
+                                     Place(), message.partition, text));
     case RD_KAFKA_RESP_ERR__BAD_MSG:
     case RD_KAFKA_RESP_ERR__BAD_COMPRESSION:
     case RD_KAFKA_RESP_ERR_INVALID_MSG:
@@ -372,6 +374,8 @@ std::string KafkaSource::Unreachable(std::string_view reason) const {
   return fmt::format("Kafka at {} cannot be reached: {}", client_->cluster(), reason);
 }
 
-std::string KafkaSource::Place() const { return fmt::format("topic {} (group {}) on Kafka at {}", settings_.topic, settings_.group_id, client_->cluster()); }
+std::string KafkaSource::Place() const {
+  return fmt::format("topic {} (group {}) on Kafka at {}", settings_.topic, settings_.group_id, client_->cluster());
+}
 
 }  // namespace fs::connector::kafka

@@ -66,7 +66,7 @@ class KafkaSource final : public Source, private ClientHandler {
   rd_kafka_queue_t* records_queue_ = nullptr;
   SourceListener* listener_ = nullptr;
 
-  Positions start_positions_;  // of partitions not yet assigned since Start
+  Positions start_positions_;   // of partitions not yet assigned since Start
   std::vector<bool> assigned_;  // by partition
   std::vector<RdKafkaMessage> batch_;
   size_t next_ = 0;  // first record of batch_ not handed out

@@ -20,7 +20,8 @@ class TopicProbe {
 
   // Sends a question, unless one is under way or the last was less than a second ago.
   void Ask();
-  // The answer, once: the number of partitions; kNotFound: no such topic; kFailedPrecondition: not allowed to see it; kUnavailable: no answer.
+  // The answer, once: the number of partitions; kNotFound: no such topic; kFailedPrecondition: not allowed to see it; kUnavailable: no
+  // answer.
   std::optional<absl::StatusOr<size_t>> TakeAnswer();
 
  private:

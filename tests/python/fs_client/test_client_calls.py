@@ -12,7 +12,7 @@ from typing import Any
 
 import grpc
 import pytest
-from answering_server import Server
+from answering_server import Server, collect
 from fs_api import FSProcessorDriver
 from fs_client import (
     AuthenticationError,
@@ -34,6 +34,7 @@ from fs_client._proto import function_stream_pb2 as pb
 from fs_client.config import EmbeddedInput, WasmTaskBuilder, WasmTaskConfig
 
 OK = pb.Response(status_code=pb.OK)
+MATCH_STATEMENT_SINCE = (3, 10)
 INFO = pb.ServerInfoResponse(version="1", python_version="3.13", max_package_bytes=1 << 26)
 
 
@@ -50,14 +51,6 @@ def job_file(tmp_path: Any) -> Any:
     file = tmp_path / "job.py"
     file.write_text("from fs_api import FSProcessorDriver\nclass Job(FSProcessorDriver):\n    def process(self, c, s, d): pass\n")
     return file
-
-
-def collect(received: list[Any], answer: Any) -> Callable[[Iterator[Any], Any], Any]:
-    def take(requests: Iterator[Any], context: Any) -> Any:
-        received.extend(requests)
-        return answer
-
-    return take
 
 
 STATUSES = [
@@ -117,8 +110,44 @@ def test_a_server_that_is_not_there() -> None:
             client.show_functions()
 
 
+def test_a_proxy_in_the_environment_is_not_asked_for_this_machine(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.delenv("no_proxy", raising=False)
+    server.answers["ListTopics"] = pb.ListTopicsResponse(status_code=pb.OK)
+    with FsClient("127.0.0.1", server.port) as client:
+        assert client.list_topics() == []
+
+
+def test_a_server_that_comes_back_is_found_soon(server: Server) -> None:
+    server.answers["ListTopics"] = pb.ListTopicsResponse(status_code=pb.OK)
+    with FsClient("127.0.0.1", server.port) as client:
+        client.list_topics()
+        server.server.stop(None).wait()
+        deadline = time.monotonic() + 2.5  # long enough for gRPC's own back-off to have grown past the second below
+        while time.monotonic() < deadline:
+            with pytest.raises(NetworkError):
+                client.list_topics()
+            time.sleep(0.05)
+        again = Server(server.port)
+        again.answers["ListTopics"] = pb.ListTopicsResponse(status_code=pb.OK)
+        deadline = time.monotonic() + 2
+        while True:
+            try:
+                assert client.list_topics() == []
+                break
+            except NetworkError:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+        again.server.stop(None)
+
+
+def slowly(request: Any, context: Any) -> pb.Response:
+    time.sleep(2)
+    return OK
+
+
 def test_a_server_that_does_not_answer(client: FsClient, server: Server) -> None:
-    server.answers["StopFunction"] = lambda request, context: time.sleep(2) or OK
+    server.answers["StopFunction"] = slowly
     started = time.monotonic()
     with pytest.raises(FunctionStreamTimeoutError, match="stop x: no answer"):
         client.stop_function("x", timeout=0.2)
@@ -192,7 +221,7 @@ def test_what_the_server_cannot_run_is_refused_before_the_upload(client: FsClien
     server.answers["GetServerInfo"] = pb.ServerInfoResponse(python_version="3.9.1", max_package_bytes=100)
     with pytest.raises(PackagingError, match="the server's limit is 100"):
         client.create_python_function_from_source(config(), job_file, "Job")
-    if sys.version_info >= (3, 10):
+    if sys.version_info >= MATCH_STATEMENT_SINCE:
         job_file.write_text(job_file.read_text() + "match 1:\n    case _: pass\n")
         with pytest.raises(PackagingError, match=r"needs Python 3\.10, the server runs 3\.9\.1"):
             client.create_python_function_from_source(config(), job_file, "Job")
@@ -223,7 +252,7 @@ def test_broken_code_is_reported_without_a_server(job_file: Any) -> None:
         lambda client: client.start_function("x", timeout=0),
         lambda client: client.publish("t", [1]),
         lambda client: client.publish("t", 1),
-        lambda client: client.publish("t", Record(value="text")),
+        lambda client: client.publish("t", Record(value="text")),  # type: ignore[arg-type]
     ],
 )
 def test_wrong_arguments_are_client_errors(call: Callable[[FsClient], Any], client: FsClient) -> None:
@@ -340,7 +369,7 @@ def test_subscribe_gives_records_until_the_end(client: FsClient, server: Server)
 
 def test_subscribe_passes_on_where_to_begin(client: FsClient, server: Server) -> None:
     seen: list[pb.SubscribeRequest] = []
-    server.answers["Subscribe"] = lambda request, context: iter(seen.append(request) or ())
+    server.answers["Subscribe"] = lambda request, context: iter([seen.append(request)][:0])  # type: ignore[func-returns-value]
     list(client.subscribe("t", offset=0, group_id="g", from_earliest=False, follow=False))
     list(client.subscribe("t"))
     assert seen[0] == pb.SubscribeRequest(topic="t", offset=0, group_id="g")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from answering_server import Server
+from answering_server import Server, collect
 from fs_client._proto import function_stream_pb2 as pb
 from fs_client.cli.lines import record_batches
 
@@ -34,7 +34,7 @@ def job(tmp_path: Path) -> Path:
 def test_create_uploads_without_running_the_file(server: Server, job: Path) -> None:
     received: list[Any] = []
     server.answers["GetServerInfo"] = pb.ServerInfoResponse(python_version="3.13", max_package_bytes=1 << 20)
-    server.answers["UploadFunction"] = lambda requests, context: received.extend(requests) or OK
+    server.answers["UploadFunction"] = collect(received, OK)
     done = fs(server, "create", f"{job}/job.py:Job", "--config", f"{job}/job.yaml", "--name", "other")
     assert (done.returncode, done.stdout, done.stderr) == (0, "other is running\n", "")
     assert "name: other" in received[0].header.config_content

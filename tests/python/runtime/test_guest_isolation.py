@@ -76,6 +76,12 @@ def test_hooks_are_interrupted_too(guest):
     assert "in init" in guest.report().traceback
 
 
+def test_loading_is_interrupted_too(guest):
+    guest.interrupt_after(100)
+    assert guest.load("while True:\n    pass\n") == INTERRUPTED
+    assert 'File "user.py", line ' in guest.report().traceback
+
+
 PRINTS = """
 import random, secrets, uuid, tempfile
 from fs_api import FSProcessorDriver

@@ -29,8 +29,8 @@ std::vector<Header> Listed(const rd_kafka_headers_t* list) {
 }
 
 TEST(KafkaHeaders, SurviveTheWayThroughTheGuest) {
-  const std::vector<Header> headers = {
-      {"trace", "abc"}, {"trace", "again"}, {"empty", ""}, {"null", std::nullopt}, {"", "no name"}, {"bytes", std::string("\0\xff", 2)}};
+  const std::vector<Header> headers = {{"trace", "abc"},       {"trace", "again"}, {"empty", ""},
+                                       {"null", std::nullopt}, {"", "no name"},    {"bytes", std::string("\0\xff", 2)}};
   const auto decoded = DecodeHeaders(Encode(headers));
   ASSERT_TRUE(decoded.ok()) << decoded.status();
   EXPECT_FALSE(decoded->is_tombstone);

@@ -97,12 +97,15 @@ TEST(KafkaProperties, SeveralBrokersAndIpv6AreHostAndPort) {
 
 TEST(KafkaProperties, ClientPropertiesPassAtTheTopAndUnderRuntime) {
   const auto connector = MakeKafkaConnector();
-  EXPECT_TRUE(connector->ValidateInput(Input({{"auto.offset.reset", "latest", false, false, 8},
-                                              {"session.timeout.ms", "10000", false, true, 10},
-                                              {"isolation.level", "read_uncommitted", false, true, 11},
-                                              {"group.protocol", "classic", false, true, 12},
-                                              {"partition.assignment.strategy", "cooperative-sticky", false, true, 13}})).ok());
-  EXPECT_TRUE(connector->ValidateOutput(Output({{"compression.type", "zstd", false, false, 13}, {"linger.ms", "50", false, true, 15}})).ok());
+  EXPECT_TRUE(connector
+                  ->ValidateInput(Input({{"auto.offset.reset", "latest", false, false, 8},
+                                         {"session.timeout.ms", "10000", false, true, 10},
+                                         {"isolation.level", "read_uncommitted", false, true, 11},
+                                         {"group.protocol", "classic", false, true, 12},
+                                         {"partition.assignment.strategy", "cooperative-sticky", false, true, 13}}))
+                  .ok());
+  EXPECT_TRUE(
+      connector->ValidateOutput(Output({{"compression.type", "zstd", false, false, 13}, {"linger.ms", "50", false, true, 15}})).ok());
 }
 
 TEST(KafkaProperties, WrongClientPropertiesAreNamedWithLineReasonAndNearestName) {
@@ -137,7 +140,8 @@ TEST(KafkaProperties, WrongClientPropertiesAreNamedWithLineReasonAndNearestName)
   };
   for (const Case& bad : cases) {
     const auto connector = MakeKafkaConnector();
-    const absl::Status status = bad.is_input ? connector->ValidateInput(Input({bad.property})) : connector->ValidateOutput(Output({bad.property}));
+    const absl::Status status =
+        bad.is_input ? connector->ValidateInput(Input({bad.property})) : connector->ValidateOutput(Output({bad.property}));
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << bad.property.key;
     for (const std::string& part : bad.parts) EXPECT_THAT(std::string(Message(status)), HasSubstr(part));
   }
@@ -147,9 +151,9 @@ TEST(KafkaProperties, PropertiesThatAreWrongTogetherAreFoundBeforeAnythingRuns) 
   ExpectRefused(MakeKafkaConnector()->ValidateInput(
                     Input({{"session.timeout.ms", "20000", false, false, 8}, {"max.poll.interval.ms", "10000", false, false, 9}})),
                 {"input-groups[0].inputs[0] (line 4)", "max.poll.interval.ms"});
-  ExpectRefused(MakeKafkaConnector()->ValidateOutput(
-                    Output({{"enable.idempotence", "true", false, false, 13}, {"acks", "1", false, false, 14}})),
-                {"outputs[0] (line 10)", "acks"});
+  ExpectRefused(
+      MakeKafkaConnector()->ValidateOutput(Output({{"enable.idempotence", "true", false, false, 13}, {"acks", "1", false, false, 14}})),
+      {"outputs[0] (line 10)", "acks"});
 }
 
 TEST(KafkaProperties, TheSameClientPropertyTwiceIsRefused) {
@@ -185,10 +189,12 @@ TEST(KafkaProperties, NoneIsTheJavaClientsWordForAnErrorOnReset) {
 }
 
 TEST(KafkaProperties, CheckingSaslDoesNotReachOut) {
-  EXPECT_TRUE(MakeKafkaConnector()->ValidateInput(Input({{"security.protocol", "SASL_SSL", false, false, 8},
-                                                         {"sasl.mechanism", "SCRAM-SHA-512", false, false, 9},
-                                                         {"sasl.username", "u", false, false, 10},
-                                                         {"sasl.password", "p", false, false, 11}})).ok());
+  EXPECT_TRUE(MakeKafkaConnector()
+                  ->ValidateInput(Input({{"security.protocol", "SASL_SSL", false, false, 8},
+                                         {"sasl.mechanism", "SCRAM-SHA-512", false, false, 9},
+                                         {"sasl.username", "u", false, false, 10},
+                                         {"sasl.password", "p", false, false, 11}}))
+                  .ok());
   ExpectRefused(MakeKafkaConnector()->ValidateInput(
                     Input({{"security.protocol", "ssl", false, false, 8}, {"ssl.ca.location", "/nonexistent/ca.pem", false, false, 9}})),
                 {"ssl.ca.location"});

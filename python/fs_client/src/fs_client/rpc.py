@@ -39,7 +39,7 @@ class Connection:
             self.channel = channel
         else:
             self.target = _target(host, port)
-            self.channel = _open(self.target, secure, options, credentials)
+            self.channel = _open(host, self.target, secure, options, credentials)
         self.service: Any = FunctionStreamServiceStub(self.channel)
         self.extensions: Any = FunctionStreamExtensionsStub(self.channel)
 
@@ -99,11 +99,16 @@ def _target(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host and not host.startswith("[") else f"{host}:{port}"
 
 
-def _open(target: str, secure: bool, options: Optional[Options], credentials: Optional[grpc.ChannelCredentials]) -> grpc.Channel:
+def _open(host: str, target: str, secure: bool, options: Optional[Options], credentials: Optional[grpc.ChannelCredentials]) -> grpc.Channel:
     chosen: dict[str, Any] = {
         "grpc.max_send_message_length": _MESSAGE_LIMIT_BYTES,
         "grpc.max_receive_message_length": _MESSAGE_LIMIT_BYTES,
+        # gRPC waits up to two minutes before it tries a server again that was away; a restart takes a second.
+        "grpc.initial_reconnect_backoff_ms": 100,
+        "grpc.max_reconnect_backoff_ms": 1000,
     }
+    if host in ("localhost", "::1") or host.startswith("127."):
+        chosen["grpc.enable_http_proxy"] = 0  # a proxy from the environment cannot know this machine's own ports
     chosen.update(options or ())
     if secure or credentials is not None:
         return grpc.secure_channel(target, credentials or grpc.ssl_channel_credentials(), options=list(chosen.items()))

@@ -29,7 +29,7 @@ class _Inert:
         # Only module bodies may go through the motions: the script that registers a function is imported here too.
         frame = sys._getframe(1)
         while frame is not None:
-            if frame.f_code.co_name == "<module>":
+            if frame.f_code.co_name == "<module>" and frame.f_globals.get("__name__") != "__main__":
                 return _Inert(self._inert_name)
             frame = frame.f_back
         self._refuse()

@@ -11,10 +11,19 @@ namespace {
 
 using connector::embedded::EmbeddedLog;
 
+absl::StatusOr<task::Description> Describe(const task::Supervisor& supervisor, std::string_view name) {
+  FS_RETURN_IF_ERROR(CheckFunctionName(name));
+  return supervisor.Describe(name);
+}
+
 absl::Status CommitOffsetTo(EmbeddedLog& log, const ::function_stream::CommitOffsetRequest& request) {
   FS_RETURN_IF_ERROR(connector::embedded::CheckTopicName(request.topic()));
   FS_RETURN_IF_ERROR(connector::embedded::CheckGroupId(request.group_id()));
   if (request.offset() < 0) return InvalidArgument("offset: must be 0 or more, not {}", request.offset());
+  if (const auto topic = log.DescribeTopic(request.topic()); topic.ok() && request.offset() > topic->end_offset) {
+    return InvalidArgument("offset: {} is past the end of topic {}, where offset {} comes next", request.offset(), request.topic(),
+                           topic->end_offset);
+  }
   return log.CommitGroupPosition({.group = request.group_id(), .topic = request.topic(), .offset = request.offset()});
 }
 
@@ -94,9 +103,7 @@ grpc::Status ExtensionService::DeleteTopic(grpc::ServerContext*, const ::functio
 
 grpc::Status ExtensionService::DescribeFunction(grpc::ServerContext*, const ::function_stream::DescribeFunctionRequest* request,
                                                 ::function_stream::DescribeFunctionResponse* response) {
-  const absl::Status name = CheckFunctionName(request->function_name());
-  const absl::StatusOr<task::Description> description =
-      name.ok() ? functions_.supervisor().Describe(request->function_name()) : absl::StatusOr<task::Description>(name);
+  const absl::StatusOr<task::Description> description = Describe(functions_.supervisor(), request->function_name());
   SetStatus(description.status(), *response);
   if (!description.ok()) return grpc::Status::OK;
 

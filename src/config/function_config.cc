@@ -190,7 +190,7 @@ const KeyTable<FunctionConfig>& Table() {
   static const KeyTable<C> table = {
       {"name", Name(), true},
       {"type", OneOf<C, TaskType>(&C::type, {{"python", TaskType::kPython}, {"processor", TaskType::kProcessor}}), true},
-      {"input-groups", InputGroups()},
+      {"input-groups", InputGroups(), /*is_required=*/true},
       {"outputs", Outputs()},
       {"init_config", InitConfig()},
       {"input-selector", OneOf<C, InputSelector>(&C::input_selector, {{"round-robin", InputSelector::kRoundRobin},

@@ -51,6 +51,7 @@ class GuestImpl : public Guest {
   absl::Status ForEachEmitted(const std::function<bool(const Emitted&)>& take) override;
 
   void Interrupt() override { watched_.Interrupt(); }
+  size_t processed_before_end() const override { return processed_before_end_; }
   bool is_dead() const override { return !death_.ok(); }
   size_t memory_bytes() const override { return wasmtime_memory_data_size(context_, &memory_); }
   const std::optional<UserError>& last_user_error() const override { return last_user_error_; }
@@ -104,6 +105,7 @@ class GuestImpl : public Guest {
   fs_shared shared_ = {};  // as the last call left it
   std::string_view emitted_;
   std::optional<UserError> last_user_error_;
+  size_t processed_before_end_ = 0;
   absl::Status death_;
 };
 
@@ -368,9 +370,13 @@ absl::StatusOr<BatchResult> GuestImpl::Process(uint32_t source_id, uint32_t topi
   side_.BeginBatch();
   const auto answer = Call(process_, "process", values);
   side_.EndBatch();
-  FS_RETURN_IF_ERROR(answer.status());
+  const absl::Status status = answer.ok() ? Settle(*answer, "process") : answer.status();
+  if (is_dead()) {
+    const auto processed = memory_view_.Read<uint32_t>(shared_address_ + static_cast<uint32_t>(offsetof(fs_shared, processed)));
+    processed_before_end_ = std::min(processed.value_or(0), count - 1);
+  }
+  if (!answer.ok()) return status;
 
-  const absl::Status status = Settle(*answer, "process");
   BatchResult result;
   result.processed = shared_.processed;
   if (status.ok()) {

@@ -98,6 +98,9 @@ class Guest {
   // records.size(): take the output and call again with the rest). `topic` indexes GuestProgram::topics.
   [[nodiscard]] virtual absl::StatusOr<BatchResult> Process(uint32_t source_id, uint32_t topic, std::span<const Record> records) = 0;
 
+  // After Process ended the guest: how many messages of that batch had been completed. The one at this index is to blame.
+  [[nodiscard]] virtual size_t processed_before_end() const = 0;
+
   // What the last call emitted, in order, hooks' emits included. The views hold until the next call. `take` returns false to stop.
   [[nodiscard]] virtual absl::Status ForEachEmitted(const std::function<bool(const Emitted&)>& take) = 0;
 

@@ -1,5 +1,6 @@
 // The server's command line: --config, --version, --help; runs until SIGTERM or SIGINT.
 #include <signal.h>
+#include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
@@ -19,6 +20,14 @@ int Fail(const absl::Status& status, int code) {
   return code;
 }
 
+// Every function's state holds some files open: the soft limit, often 1,024, would end that early.
+void RaiseFileLimit() {
+  rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int Run(const std::optional<std::string>& config_flag) {
   // Taken by sigwait below, on this thread; all threads inherit the mask.
   sigset_t ending;
@@ -28,6 +37,7 @@ int Run(const std::optional<std::string>& config_flag) {
   pthread_sigmask(SIG_BLOCK, &ending, nullptr);
   // A client that went away is an error of a write, not the end of the server.
   signal(SIGPIPE, SIG_IGN);
+  RaiseFileLimit();
 
   const absl::StatusOr<fs::config::ServerConfig> config = fs::config::LoadServerConfig(config_flag);
   if (!config.ok()) return Fail(config.status(), kBadRequest);

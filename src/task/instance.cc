@@ -27,7 +27,8 @@ Instance::Instance(InstanceSpec spec)
         std::vector<size_t> sizes;
         for (const auto& group : config_.input_groups) sizes.push_back(group.inputs.size());
         return sizes;
-      }()) {}
+      }()),
+      suspect_after_(spec_.suspect_after) {}
 
 Instance::~Instance() { interruptible_.store(nullptr); }
 
@@ -61,6 +62,9 @@ absl::Status Instance::Open() {
   }
   checkpoint_due_ = absl::Now();
   heartbeat_due_ = absl::Now() + config_.heartbeat_interval;
+  // A sink that is cut back needs to know from the start to where.
+  const bool has_mark = std::any_of(sinks_.begin(), sinks_.end(), [](const auto& sink) { return !sink->Mark().empty(); });
+  if (!checkpoint && has_mark) FS_RETURN_IF_ERROR(CommitWith(std::nullopt));
   if (checkpoint) {
     spec_.counters->checkpoint_id.store(checkpoint->sequence);
     spec_.on_checkpoint(positions_);
@@ -155,6 +159,7 @@ absl::StatusOr<absl::Time> Instance::Turn() {
   if (seconds_per_message_ > 0) {
     max_records = static_cast<size_t>(std::clamp(kBatchSeconds / seconds_per_message_, 1.0, double{kMaxBatchRecords}));
   }
+  if (suspect_after_) max_records = std::min(max_records, std::max<size_t>(*suspect_after_, 1));
   std::string unavailable;
   bool has_more = false;
   for (const size_t i : order_.order()) {
@@ -169,6 +174,7 @@ absl::StatusOr<absl::Time> Instance::Turn() {
     }
     if (!records_.empty()) {
       FS_RETURN_IF_ERROR(ProcessBatch(i, records_));
+      if (suspect_after_) FS_RETURN_IF_ERROR(ApproachSuspect(records_.size()));
       order_.Served(i);
       return absl::InfinitePast();
     }
@@ -184,8 +190,14 @@ absl::Status Instance::ProcessBatch(size_t input, std::span<const Record> record
   while (!records.empty()) {
     has_marked_ = false;
     const absl::Time started = absl::Now();
-    FS_ASSIGN_OR_RETURN(const sandbox::BatchResult result,
-                        guest_->Process(inputs_[input].source_id, static_cast<uint32_t>(input), records));
+    absl::StatusOr<sandbox::BatchResult> processed = guest_->Process(inputs_[input].source_id, static_cast<uint32_t>(input), records);
+    if (!processed.ok()) {
+      const size_t index = std::min(guest_->processed_before_end(), records.size() - 1);
+      spec_.on_suspect(since_checkpoint_ + index);
+      return WithContext(processed.status(), fmt::format("{} partition {} offset {}", inputs_[input].topic, records[index].partition,
+                                                         records[index].offset));
+    }
+    const sandbox::BatchResult& result = *processed;
     const double seconds = absl::ToDoubleSeconds(absl::Now() - started) / static_cast<double>(std::max<size_t>(result.processed, 1));
     seconds_per_message_ = seconds_per_message_ == 0 ? seconds : 0.7 * seconds_per_message_ + 0.3 * seconds;
 
@@ -214,7 +226,17 @@ void Instance::Advance(size_t input, std::span<const Record> records) {
     if (i + 1 == records.size() || records[i + 1].partition != records[i].partition) positions[records[i].partition] = records[i].offset + 1;
   }
   has_progress_ = true;
+  since_checkpoint_ += records.size();
   spec_.counters->processed.fetch_add(records.size(), std::memory_order_relaxed);
+}
+
+absl::Status Instance::ApproachSuspect(uint64_t processed) {
+  if (*suspect_after_ == 0) {
+    suspect_after_.reset();
+    return absl::OkStatus();
+  }
+  *suspect_after_ -= std::min(processed, *suspect_after_);
+  return *suspect_after_ == 0 && is_dirty() ? TakeCheckpoint() : absl::OkStatus();
 }
 
 absl::Status Instance::WriteEmitted() {
@@ -262,6 +284,7 @@ absl::Status Instance::CommitWith(std::optional<std::string> function_bytes) {
   FS_RETURN_IF_ERROR_CONTEXT(checkpoints_->Take(positions_, std::move(function_bytes)),
                              fmt::format("checkpoint {}", checkpoints_->next_sequence()));
   has_progress_ = false;
+  since_checkpoint_ = 0;
   checkpoint_due_ = absl::Now() + config_.checkpoint_interval;
   spec_.counters->checkpoint_id.store(checkpoints_->next_sequence() - 1, std::memory_order_relaxed);
   for (size_t i = 0; i < inputs_.size(); ++i) inputs_[i].source->Committed(positions_[i]);

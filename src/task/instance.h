@@ -47,6 +47,10 @@ struct InstanceSpec {
   std::shared_ptr<Waker> waker;
   InstanceCounters* counters = nullptr;
   const std::atomic<bool>* stopping = nullptr;
+  // Set when the instance before was ended by a message: how many came before that one since the last checkpoint. They are committed
+  // before it is tried again, and it is tried alone, so that it holds back nothing but itself.
+  std::optional<uint64_t> suspect_after;
+  std::function<void(uint64_t)> on_suspect;
   // Told on the instance's thread: positions after a checkpoint, and what it waits for ("" when nothing stands in the way).
   std::function<void(std::span<const connector::Positions>)> on_checkpoint;
   std::function<void(std::string)> on_waiting;
@@ -82,6 +86,8 @@ class Instance : private sandbox::Host, private connector::SourceListener {
   // away (its coming back wakes nobody), else when something wakes us.
   [[nodiscard]] absl::StatusOr<absl::Time> Turn();
   [[nodiscard]] absl::Status ProcessBatch(size_t input, std::span<const Record> records);
+  // Counts down to the suspect, commits what came before it, and forgets it once it has passed.
+  [[nodiscard]] absl::Status ApproachSuspect(uint64_t processed);
   // Hands what the last guest call emitted to the sinks, waiting where they are full. kCancelled when stopping.
   [[nodiscard]] absl::Status WriteEmitted();
   void Advance(size_t input, std::span<const Record> records);
@@ -119,6 +125,8 @@ class Instance : private sandbox::Host, private connector::SourceListener {
   std::vector<Record> records_;
   size_t polled_input_ = 0;
   absl::Status revoke_status_;  // of the checkpoint taken inside a Poll
+  uint64_t since_checkpoint_ = 0;  // messages processed
+  std::optional<uint64_t> suspect_after_;
   bool has_progress_ = false;   // records were processed or emitted since the last checkpoint
   std::optional<std::string> last_function_bytes_;
   absl::Time checkpoint_due_;

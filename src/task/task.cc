@@ -183,6 +183,8 @@ absl::Status Task::RunInstance() {
   spec.waker = waker_;
   spec.counters = &counters_;
   spec.stopping = &stopping_;
+  spec.suspect_after = std::exchange(suspect_after_, std::nullopt);
+  spec.on_suspect = [this](uint64_t after) { suspect_after_ = after; };
   spec.on_checkpoint = [this](std::span<const connector::Positions> positions) {
     absl::MutexLock lock(&mutex_);
     positions_.assign(positions.begin(), positions.end());

@@ -91,6 +91,7 @@ class Task {
   mutable absl::Mutex mutex_;
   Instance* instance_ ABSL_GUARDED_BY(mutex_) = nullptr;
   std::unique_ptr<observe::FunctionLog> log_;  // of the running thread
+  std::optional<uint64_t> suspect_after_;      // likewise (InstanceSpec)
   bool alive_ ABSL_GUARDED_BY(mutex_) = false;   // the thread has work
   bool held_ ABSL_GUARDED_BY(mutex_) = false;
   bool patient_ ABSL_GUARDED_BY(mutex_) = false;

@@ -34,7 +34,7 @@ class Echo(FSProcessorDriver):
 # (what is written instead, what the message must name)
 BAD_CONFIGURATIONS = {
     "malformed": ("name: [job\n", ["line"]),
-    "not a map": ("- name\n", ["line 1"]),
+    "not a map": ("- name\n", ["a list"]),
     "empty": ("", ["name"]),
     "no name": (GOOD.replace("name: job\n", ""), ["name"]),
     "illegal name": (GOOD.replace("name: job", "name: ../job"), ["name (line 1)", "../job"]),

@@ -37,8 +37,10 @@ def test_same_class_name_and_other_code_do_not_meet(client: FsClient) -> None:
 def test_a_function_that_never_returns_is_stopped_and_dropped_within_two_seconds(client: FsClient, function: type[FSProcessorDriver]) -> None:
     create(client, "bad", function, source="bad-in", target="bad-out")
     create(client, "good", Remembering, source="good-in", target="good-out")
-    client.publish("bad-in", [b"fine", b"now", b"later"])
+    client.publish("bad-in", [b"fine"])
     assert read(client, "bad-out", 1) == [b"fine"]
+    client.publish("bad-in", [b"now", b"later"])
+    wait_for(lambda: client.describe_function("bad").positions[0].offset == 1, "the function has committed what was fine")
 
     # The other function goes on.
     client.publish("good-in", [b"1", b"2"])
@@ -70,6 +72,8 @@ def test_a_limit_ends_the_instance_and_says_which(client: FsClient, function: ty
     about = client.describe_function("bad")
     assert about.restarts == 1
     assert policy in about.reason, about.reason
+    assert "offset 1" in about.reason
+    # What came before the message that is to blame is not held back by it.
     assert read(client, "out", 1) == [b"fine"]
     client.drop_function("bad")
 

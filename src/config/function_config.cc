@@ -93,9 +93,10 @@ const KeyTable<InputGroup>& InputGroupTable() {
 }
 
 Reader<FunctionConfig> InputGroups() {
-  return {"list of groups",
+  return {"list of groups, one or more",
           [](const Value& value, FunctionConfig& config) -> absl::Status {
             if (value.node->kind != YamlNode::Kind::kSequence) return value.MustBe("a list of groups (`- inputs: [...]`)");
+            if (value.node->items.empty()) return value.Error("must hold at least one group with an input");
             for (size_t i = 0; i < value.node->items.size(); ++i) {
               FS_RETURN_IF_ERROR(ReadMap(value.Child(i), InputGroupTable(), config.input_groups.emplace_back()));
             }
@@ -240,7 +241,8 @@ std::vector<KeyDescription> FunctionKeys() {
 absl::StatusOr<FunctionConfig> ParseFunctionConfig(std::string_view yaml) {
   FS_ASSIGN_OR_RETURN_CONTEXT(const YamlNode root, ParseYaml(yaml), "function configuration");
   if (root.kind != YamlNode::Kind::kMap) {
-    return InvalidArgument("function configuration: must be a map of keys (name, type, input-groups, ...), not {}", KindName(root.kind));
+    return InvalidArgument("function configuration: line {}: must be a map of keys (name, type, input-groups, ...), not {}",
+                           std::max(root.line, 1), KindName(root.kind));
   }
   FunctionConfig config;
   FS_RETURN_IF_ERROR(ReadMap(Value{.node = &root, .path = "", .line = root.line}, Table(), config));

@@ -37,7 +37,7 @@ inline constexpr uint64_t kMemoryGuard = uint64_t{32} << 20;
 
 // What a guest's frames may take of its thread's stack (base/thread.h has 8 MiB). CPython's own limit in the guest is lower, so that
 // deep recursion is a RecursionError; this one is behind it.
-inline constexpr size_t kMaxWasmStack = size_t{2} << 20;
+inline constexpr size_t kMaxWasmStack = size_t{4} << 20;
 
 // kInternal: this machine cannot run compiled modules.
 [[nodiscard]] absl::StatusOr<EngineHandle> MakeEngine();

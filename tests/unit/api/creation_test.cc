@@ -16,7 +16,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-constexpr std::string_view kYaml = "name: json\ntype: python\n";
+constexpr std::string_view kYaml = "name: json\ntype: python\ninput-groups: [{inputs: [{input-type: embedded, topic: t, group_id: g}]}]\n";
 
 std::string MakePackage(const std::string& python_requires = "3.10") {
   const std::string source = "class C: pass\n";
@@ -87,7 +87,9 @@ TEST(Upload, EachBreachOfTheProtocolIsRefused) {
            {{too_large}, absl::StatusCode::kResourceExhausted, "limits.package_mb"},
            {{Header(package, "name: f\n")}, absl::StatusCode::kInvalidArgument, "type (line 1): required"},
            {{Header(package, "")}, absl::StatusCode::kInvalidArgument, "function configuration: empty"},
-           {{Header(package, "name: f\ntype: processor\n")}, absl::StatusCode::kUnimplemented, "type: processor"},
+           {{Header(package, "name: f\ntype: processor\ninput-groups: [{inputs: [{input-type: embedded, topic: t, group_id: g}]}]\n")},
+            absl::StatusCode::kUnimplemented,
+            "type: processor"},
            {{Header("no zip"), Bytes("no zip")}, absl::StatusCode::kInvalidArgument, "package: "},
        }) {
     const auto created = RunUpload(c.chunks);
@@ -120,13 +122,19 @@ TEST(CreateFunction, TakesAPackageOrOneSource) {
   ASSERT_TRUE(source.ok()) << source.status();
   EXPECT_EQ(source->package.files[0].path, "json_function");
   EXPECT_EQ(source->package.entry_module, "json_function");
-  EXPECT_EQ(Create("name: 9-a.b\ntype: python\n", "x = 1\n")->package.entry_module, "_9_a_b_function");
+  EXPECT_EQ(Create("name: 9-a.b\ntype: python\ninput-groups: [{inputs: [{input-type: embedded, topic: t, group_id: g}]}]\n", "x = 1\n")
+                ->package.entry_module,
+            "_9_a_b_function");
 }
 
 TEST(CreateFunction, SaysWhatItCannotTake) {
   EXPECT_THAT(Message(Create(kYaml, "").status()), HasSubstr("function_bytes: empty"));
   EXPECT_THAT(Message(Create(kYaml, std::string("\0asm\1", 5)).status()), HasSubstr("a WebAssembly module"));
-  EXPECT_EQ(Create("name: f\ntype: processor\n", std::string("\0asm\1", 5)).status().code(), absl::StatusCode::kUnimplemented);
+  EXPECT_EQ(Create("name: f\ntype: processor\ninput-groups: [{inputs: [{input-type: embedded, topic: t, group_id: g}]}]\n",
+                   std::string("\0asm\1", 5))
+                .status()
+                .code(),
+            absl::StatusCode::kUnimplemented);
   EXPECT_THAT(Message(Create(kYaml, "x = '\xff'\n").status()), StartsWith("function_bytes: "));
   EXPECT_THAT(Message(Create("", "x\n").status()), HasSubstr("function configuration: empty"));
   EXPECT_THAT(Message(Create("\xff", "x\n").status()), HasSubstr("not UTF-8"));

@@ -33,7 +33,10 @@ class CatalogTest : public testing::Test {
   static std::shared_ptr<const Function> Make(const std::string& name) {
     auto function = std::make_shared<Function>();
     function->name = name;
-    function->config_yaml = fmt::format("name: {}\ntype: python\ninit_config: {{a: b}}\n", name);
+    function->config_yaml = fmt::format(
+        "name: {}\ntype: python\ninit_config: {{a: b}}\n"
+        "input-groups: [{{inputs: [{{input-type: embedded, topic: t, group_id: g}}]}}]\n",
+        name);
     function->config = *config::ParseFunctionConfig(function->config_yaml);
     auto package = std::make_shared<Package>();
     package->entry_module = "m";

@@ -40,7 +40,12 @@ heartbeat_interval_ms: 500
 limits: {memory_mb: 128, process_timeout_ms: 2000}
 )";
 
-std::string With(std::string_view more) { return fmt::format("name: f\ntype: python\n{}", more); }
+constexpr std::string_view kInputs = "input-groups: [{inputs: [{input-type: embedded, topic: t, group_id: g}]}]\n";
+
+// The least that a function needs, and `more` from line 3 on.
+std::string With(std::string_view more) {
+  return fmt::format("name: f\ntype: python\n{}{}", more, more.find("input-group") == std::string_view::npos ? kInputs : "");
+}
 
 TEST(FunctionConfig, EveryKeyOfTheContractIsRead) {
   const auto config = ParseFunctionConfig(kEverything);
@@ -73,14 +78,14 @@ TEST(FunctionConfig, EveryKeyOfTheContractIsRead) {
 }
 
 TEST(FunctionConfig, OmittedKeysHaveTheContractsDefaults) {
-  for (const std::string_view rest : {"", "input-groups:\noutputs: null\ninit_config:\nlimits: {}\nrestart: ~\n"}) {
+  for (const std::string_view rest : {"", "outputs: null\ninit_config:\nlimits: {}\nrestart: ~\n"}) {
     const auto config = ParseFunctionConfig(With(rest));
     ASSERT_TRUE(config.ok()) << config.status();
     EXPECT_EQ(config->checkpoint_interval, absl::Milliseconds(100));
     EXPECT_EQ(config->delivery, Delivery::kDefault);
     EXPECT_EQ(config->restart.max_attempts, 10u);
     EXPECT_FALSE(config->enable_checkpoint);
-    EXPECT_TRUE(config->input_groups.empty());
+    EXPECT_TRUE(config->outputs.empty());
   }
 }
 
@@ -99,7 +104,7 @@ TEST(FunctionConfig, EachMistakeIsNamedWithPathLineAndRemedy) {
     std::string_view message;
   };
   for (const Case& c : std::initializer_list<Case>{
-           {"", "function configuration: must be a map of keys"},
+           {"", "function configuration: line 1: must be a map of keys"},
            {"- a\n", "not a list"},
            {"a: [", "function configuration: line 1"},
            {"type: python\n", "name (line 1): required: letters, digits"},
@@ -111,6 +116,9 @@ TEST(FunctionConfig, EachMistakeIsNamedWithPathLineAndRemedy) {
            {"name: f\ntype: Python\n", "type (line 2): must be one of python, processor, not `Python`"},
            {With("input-group: []\n"), "input-group (line 3): unknown key `input-group`; did you mean `input-groups`?"},
            {With("zzz: 1\n"), "zzz (line 3): unknown key `zzz`; known: name, type"},
+           {"name: f\ntype: python\n", "input-groups (line 1): required: list of groups, one or more"},
+           {With("input-groups: []\n"), "input-groups (line 3): must hold at least one group"},
+           {With("input-groups:\n"), "input-groups (line 1): required"},
            {With("input-groups: {}\n"), "input-groups (line 3): must be a list of groups"},
            {With("input-groups: [{}]\n"), "input-groups[0].inputs (line 3): required"},
            {With("input-groups: [{inputs: []}]\n"), "input-groups[0].inputs (line 3): must hold at least one input"},
@@ -158,7 +166,7 @@ TEST(FunctionConfig, EachMistakeIsNamedWithPathLineAndRemedy) {
 TEST(FunctionConfig, WhatThisVersionDoesNotHaveIsSaidSo) {
   for (const std::string_view line : {"parallelism: 2", "parallelism: partitions", "on_error: {policy: skip}",
                                       "on_error: {policy: dead-letter}", "on_error: {retries: 1}"}) {
-    const auto config = ParseFunctionConfig(With(line));
+    const auto config = ParseFunctionConfig(With(fmt::format("{}\n", line)));
     EXPECT_EQ(config.status().code(), absl::StatusCode::kUnimplemented) << line;
     EXPECT_THAT(Message(config.status()), HasSubstr("(line 3): this version")) << line;
   }

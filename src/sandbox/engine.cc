@@ -33,6 +33,8 @@ absl::StatusOr<EngineHandle> MakeEngine() {
   wasmtime_config_consume_fuel_set(config, false);
   wasmtime_config_signals_based_traps_set(config, true);
 
+  // No call is asynchronous; Wasmtime wants room for one all the same.
+  wasmtime_config_async_stack_size_set(config, 2 * kMaxWasmStack);
   wasmtime_config_max_wasm_stack_set(config, kMaxWasmStack);
   wasmtime_config_memory_reservation_set(config, kMemoryReservation);
   wasmtime_config_memory_guard_size_set(config, kMemoryGuard);

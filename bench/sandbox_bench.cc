@@ -152,9 +152,9 @@ std::vector<PackageFile> Package(const std::filesystem::path& folder, const std:
 
 // Milliseconds from Interrupt() to the return of a call that runs this for ever.
 double InterruptMilliseconds(Runtime& runtime, const std::string& statement) {
-  const std::vector<PackageFile> files = {{PackageFile::Kind::kModule, "bench",
-                                           "from fs_api import FSProcessorDriver\nclass F(FSProcessorDriver):\n  def process(self, c, s, d):\n    " +
-                                               statement + "\n"}};
+  const std::vector<PackageFile> files = {
+      {PackageFile::Kind::kModule, "bench",
+       "from fs_api import FSProcessorDriver\nclass F(FSProcessorDriver):\n  def process(self, c, s, d):\n    " + statement + "\n"}};
   Instance instance;
   instance.Start(runtime, "F", files);
   Record record;

@@ -115,13 +115,14 @@ absl::StatusOr<std::optional<Emitted>> EmittedReader::Next() {
   const uint64_t key_size = header.key_len < 0 ? 0 : static_cast<uint64_t>(header.key_len);
   const uint64_t needed = sizeof(header) + uint64_t{header.value_len} + key_size + uint64_t{header.headers_len};
   if (header.size > rest.size() || header.size % kAlignment != 0 || needed > header.size || header.key_len < -1) {
-    return Internal("the guest's output has a malformed record {} of {}: size {}, value {}, key {}, headers {}", index_, count_, header.size,
-                    header.value_len, header.key_len, header.headers_len);
+    return Internal("the guest's output has a malformed record {} of {}: size {}, value {}, key {}, headers {}", index_, count_,
+                    header.size, header.value_len, header.key_len, header.headers_len);
   }
   if (header.channel >= channel_count_) {
     return Internal("the guest emitted to channel {}, the function has {}", header.channel, channel_count_);
   }
-  if (header.kind != FS_EMIT_RECORD && header.kind != FS_EMIT_WATERMARK) return Internal("the guest emitted an unknown kind {}", header.kind);
+  if (header.kind != FS_EMIT_RECORD && header.kind != FS_EMIT_WATERMARK)
+    return Internal("the guest emitted an unknown kind {}", header.kind);
 
   std::string_view payload = rest.substr(sizeof(header));
   Emitted emitted;

@@ -72,7 +72,8 @@ class GuestImpl : public Guest {
 
   // Calls an export and returns its i32. Whatever else ends the call ends the guest.
   absl::StatusOr<int32_t> Call(const wasmtime_func_t& function, std::string_view what, Values values);
-  absl::Status Ended(std::string_view what, Watchdog::Verdict verdict, const wasmtime_error_t* error, const wasm_trap_t* trap, int32_t status);
+  absl::Status Ended(std::string_view what, Watchdog::Verdict verdict, const wasmtime_error_t* error, const wasm_trap_t* trap,
+                     int32_t status);
   absl::Status OutOfMemory(std::string_view what, std::string_view detail) const;
   absl::Status Die(absl::Status reason);
 
@@ -111,8 +112,8 @@ class GuestImpl : public Guest {
 
 absl::Status GuestImpl::Start() {
   if (limits_.memory_bytes < runtime_.initial_memory_bytes) {
-    return ResourceExhausted("limits.memory_mb: {} MiB is less than the Python runtime itself takes ({} MiB)", limits_.memory_bytes / kMebibyte,
-                             (runtime_.initial_memory_bytes + kMebibyte - 1) / kMebibyte);
+    return ResourceExhausted("limits.memory_mb: {} MiB is less than the Python runtime itself takes ({} MiB)",
+                             limits_.memory_bytes / kMebibyte, (runtime_.initial_memory_bytes + kMebibyte - 1) / kMebibyte);
   }
   store_.reset(wasmtime_store_new(runtime_.engine.get(), &side_, nullptr));
   context_ = wasmtime_store_context(store_.get());
@@ -169,7 +170,8 @@ absl::Status GuestImpl::ReadWords(bool is_loaded) {
     return Die(Internal("{}: its fs_shared at {:#x} lies outside of its memory", runtime_.name, shared_address_));
   }
   if (shared->abi_version != FS_ABI_VERSION) {
-    return Die(Internal("{}: its fs_shared is of version {}, this server's of version {}", runtime_.name, shared->abi_version, FS_ABI_VERSION));
+    return Die(
+        Internal("{}: its fs_shared is of version {}, this server's of version {}", runtime_.name, shared->abi_version, FS_ABI_VERSION));
   }
   uint32_t* interrupt_word = nullptr;
   if (shared->interrupt_ptr != 0 || is_loaded) {
@@ -192,7 +194,8 @@ absl::StatusOr<int32_t> GuestImpl::Call(const wasmtime_func_t& function, std::st
   const ErrorHandle error(wasmtime_func_call_unchecked(context_, &function, values.data(), values.size(), &raw_trap));
   const TrapHandle trap(raw_trap);
   const Watchdog::Verdict verdict = watched_.EndCall(wasmtime_memory_data_size(context_, &memory_));
-  if (verdict == Watchdog::Verdict::kNone && !error && !trap) [[likely]] return values[0].i32;
+  if (verdict == Watchdog::Verdict::kNone && !error && !trap) [[likely]]
+    return values[0].i32;
   return Die(Ended(what, verdict, error.get(), trap.get(), values[0].i32));
 }
 
@@ -206,12 +209,13 @@ absl::Status GuestImpl::Ended(std::string_view what, Watchdog::Verdict verdict, 
       const auto shared = memory_view_.Read<fs_shared>(shared_address_);
       if (shared && status == FS_INTERRUPTED) {
         shared_ = *shared;
-        if (auto report = DecodeErrorReport(Result()); report.ok() && !report->traceback.empty()) where = "; it was at\n" + report->traceback;
+        if (auto report = DecodeErrorReport(Result()); report.ok() && !report->traceback.empty())
+          where = "; it was at\n" + report->traceback;
       }
     }
     if (verdict == Watchdog::Verdict::kInterrupted) return MakeError(absl::StatusCode::kCancelled, "{}: interrupted{}", what, where);
-    return DeadlineExceeded("{}: took longer than limits.process_timeout_ms ({} ms){}", what, absl::ToInt64Milliseconds(limits_.call_timeout),
-                            where);
+    return DeadlineExceeded("{}: took longer than limits.process_timeout_ms ({} ms){}", what,
+                            absl::ToInt64Milliseconds(limits_.call_timeout), where);
   }
   if (trap == nullptr) return Internal("{}: {}", what, error == nullptr ? "no answer" : ErrorText(*error));
   if (!side_.trap_reason().empty()) return Internal("{}: {}", what, side_.trap_reason());
@@ -266,12 +270,15 @@ absl::Status GuestImpl::Settle(int32_t status, std::string_view what) {
     return Die(ResourceExhausted("{}: emitted {} bytes in one call, the limit is {}", what, shared_.out_len, limits_.output_bytes));
   }
   const auto output = memory_view_.Bytes(shared_.out_ptr, shared_.out_len);
-  if (!output) return Die(Internal("{}: the guest's output ({} bytes at {:#x}) lies outside of its memory", what, shared_.out_len, shared_.out_ptr));
+  if (!output)
+    return Die(Internal("{}: the guest's output ({} bytes at {:#x}) lies outside of its memory", what, shared_.out_len, shared_.out_ptr));
   if (!memory_view_.Bytes(shared_.result_ptr, shared_.result_len)) {
-    return Die(Internal("{}: the guest's result ({} bytes at {:#x}) lies outside of its memory", what, shared_.result_len, shared_.result_ptr));
+    return Die(
+        Internal("{}: the guest's result ({} bytes at {:#x}) lies outside of its memory", what, shared_.result_len, shared_.result_ptr));
   }
   emitted_ = *output;
-  if (status == FS_OK) [[likely]] return absl::OkStatus();
+  if (status == FS_OK) [[likely]]
+    return absl::OkStatus();
 
   if (status < FS_OK || status > FS_FATAL) return Die(Internal("{}: the guest answered an unknown status {}", what, status));
   auto report = DecodeErrorReport(status == FS_FATAL ? std::string_view() : Result());

@@ -30,7 +30,7 @@ namespace fs::sandbox {
 // Where user code raised. Statuses of user errors carry it (code kAborted; kInvalidArgument from Load): Message() is
 // "Type: message\n" + traceback.
 struct UserError {
-  std::string type;       // qualified name of the exception's class
+  std::string type;  // qualified name of the exception's class
   std::string message;
   std::string traceback;  // as Python prints it, without the runtime's frames
 };
@@ -70,8 +70,8 @@ struct Emitted {
 };
 
 struct BatchResult {
-  size_t processed = 0;             // messages completed; their emits stand
-  std::optional<UserError> error;   // of the message at index `processed`: its emits are gone, its state writes are the caller's to undo
+  size_t processed = 0;            // messages completed; their emits stand
+  std::optional<UserError> error;  // of the message at index `processed`: its emits are gone, its state writes are the caller's to undo
 };
 
 class Guest {
@@ -84,8 +84,9 @@ class Guest {
   // package does not hold such a class, or its import raised.
   [[nodiscard]] virtual absl::Status Load(const GuestProgram& program) = 0;
 
-  // The hooks. kAborted: it raised (the guest lives on). kDeadlineExceeded: over call_timeout; kResourceExhausted: over the memory or output
-  // limit, named; kInternal: it trapped; kCancelled: Interrupt(). After these three kinds the guest is dead.
+  // The hooks. kAborted: it raised (the guest lives on). kDeadlineExceeded: over call_timeout; kResourceExhausted: over the memory or
+  // output limit, named; kInternal: it trapped; kCancelled: Interrupt(). After all but
+  // the first the guest is dead.
   [[nodiscard]] virtual absl::Status Init() = 0;
   [[nodiscard]] virtual absl::Status RestoreCheckpoint(uint64_t checkpoint_id, std::string_view bytes) = 0;
   [[nodiscard]] virtual absl::StatusOr<std::optional<std::string>> TakeCheckpoint(uint64_t checkpoint_id) = 0;
@@ -94,8 +95,9 @@ class Guest {
   [[nodiscard]] virtual absl::Status Close() = 0;
   [[nodiscard]] virtual absl::StatusOr<std::string> Custom(std::string_view payload) = 0;
 
-  // Hot path. Runs process() over the records, in order; may stop early when the output buffer is full (then error is empty and processed <
-  // records.size(): take the output and call again with the rest). `topic` indexes GuestProgram::topics.
+  // Hot path. Runs process() over the records, in order. May stop early, at least one message on, when the output buffer is full or the
+  // records are more than 8 MiB (then error is empty and processed < records.size(): take the output and call again with the rest).
+  // `topic` indexes GuestProgram::topics. Errors as of hooks; what the user's code raised is in the result.
   [[nodiscard]] virtual absl::StatusOr<BatchResult> Process(uint32_t source_id, uint32_t topic, std::span<const Record> records) = 0;
 
   // After Process ended the guest: how many messages of that batch had been completed. The one at this index is to blame.

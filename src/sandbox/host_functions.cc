@@ -2,9 +2,9 @@
 //
 // Get and Put are on the hot path. A guest that hands out an address outside of its memory is broken, and is ended; what can fail in
 // earnest comes back to it as a negative result with a text.
-#include "sandbox/imports.h"
-
 #include <array>
+
+#include "sandbox/imports.h"
 
 namespace fs::sandbox {
 namespace {
@@ -265,8 +265,8 @@ absl::Status DefineImports(wasmtime_linker_t* linker, std::string_view module, s
     wasm_valtype_vec_t parameters = types(import.parameters);
     wasm_valtype_vec_t results = types(import.result);
     wasm_functype_t* type = wasm_functype_new(&parameters, &results);
-    const ErrorHandle error(wasmtime_linker_define_func_unchecked(linker, module.data(), module.size(), import.name.data(), import.name.size(),
-                                                                  type, import.callback, nullptr, nullptr));
+    const ErrorHandle error(wasmtime_linker_define_func_unchecked(linker, module.data(), module.size(), import.name.data(),
+                                                                  import.name.size(), type, import.callback, nullptr, nullptr));
     wasm_functype_delete(type);
     if (error) return Internal("host function {}.{}: {}", module, import.name, ErrorText(*error));
   }

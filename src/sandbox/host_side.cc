@@ -26,7 +26,8 @@ int32_t HostSide::OpenStore(std::string_view name) {
 }
 
 state::KvStore* HostSide::StoreAt(int32_t handle) {
-  if (handle >= 0 && static_cast<size_t>(handle) < stores_.size()) [[likely]] return stores_[static_cast<size_t>(handle)];
+  if (handle >= 0 && static_cast<size_t>(handle) < stores_.size()) [[likely]]
+    return stores_[static_cast<size_t>(handle)];
   last_error_ = fmt::format("store: no store has the handle {}", handle);
   return nullptr;
 }

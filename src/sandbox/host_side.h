@@ -45,7 +45,10 @@ class HostSide {
   void SetShared(const uint8_t* shared) { shared_ = shared; }
 
   // ---- Messages. A batch begins: its first write marks message 0. Outside of batches nothing is marked.
-  void BeginBatch() { marked_ = kNothingMarked; in_batch_ = true; }
+  void BeginBatch() {
+    marked_ = kNothingMarked;
+    in_batch_ = true;
+  }
   void EndBatch() { in_batch_ = false; }
   // Before each state write. Hot path.
   void MarkMessage() {

@@ -29,7 +29,8 @@ struct Import {
 template <HostBody body>
 wasm_trap_t* HostFunction(void*, wasmtime_caller_t* caller, wasmtime_val_raw_t* values, size_t) noexcept {
   HostSide& side = *static_cast<HostSide*>(wasmtime_context_get_data(wasmtime_caller_context(caller)));
-  if (!side.watched().EnterHost()) [[unlikely]] return wasmtime_trap_new_code(WASMTIME_TRAP_CODE_INTERRUPT);
+  if (!side.watched().EnterHost()) [[unlikely]]
+    return wasmtime_trap_new_code(WASMTIME_TRAP_CODE_INTERRUPT);
   wasm_trap_t* trap = nullptr;
   try {
     trap = body(side, values);

@@ -19,7 +19,10 @@ class MemoryView {
  public:
   MemoryView() = default;
   MemoryView(wasmtime_context_t* context, const wasmtime_memory_t& memory)
-      : context_(context), memory_(memory), base_(wasmtime_memory_data(context, &memory)), size_(wasmtime_memory_data_size(context, &memory)) {}
+      : context_(context),
+        memory_(memory),
+        base_(wasmtime_memory_data(context, &memory)),
+        size_(wasmtime_memory_data_size(context, &memory)) {}
 
   [[nodiscard]] uint8_t* base() const { return base_; }
   [[nodiscard]] size_t CurrentSize() {

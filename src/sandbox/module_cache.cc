@@ -145,7 +145,8 @@ absl::Status WriteAll(int descriptor, std::span<const uint8_t> bytes) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::filesystem::path> WriteEntry(const std::filesystem::path& folder, const std::string& key, std::span<const uint8_t> bytes) {
+absl::StatusOr<std::filesystem::path> WriteEntry(const std::filesystem::path& folder, const std::string& key,
+                                                 std::span<const uint8_t> bytes) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error) return Internal("{}: {}", folder.string(), error.message());

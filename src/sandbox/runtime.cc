@@ -64,7 +64,8 @@ absl::StatusOr<uint64_t> CheckExports(const wasmtime_module_t* module) {
     const wasm_externtype_t* type = exports.Find(wanted.name);
     if (type == nullptr) return Internal("it does not export {}: not a runtime for this server", wanted.name);
     const wasm_functype_t* function = wasm_externtype_as_functype_const(type);
-    if (function == nullptr || Letters(*wasm_functype_params(function)) != wanted.parameters || Letters(*wasm_functype_results(function)) != "i") {
+    if (function == nullptr || Letters(*wasm_functype_params(function)) != wanted.parameters ||
+        Letters(*wasm_functype_results(function)) != "i") {
       return Internal("its export {} is of another type than this server's ABI has", wanted.name);
     }
   }

@@ -57,7 +57,9 @@ std::optional<clockid_t> ClockOf(uint32_t id) {
   return kClocks[id];
 }
 
-uint64_t Nanoseconds(const timespec& time) { return static_cast<uint64_t>(time.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(time.tv_nsec); }
+uint64_t Nanoseconds(const timespec& time) {
+  return static_cast<uint64_t>(time.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(time.tv_nsec);
+}
 
 wasm_trap_t* ClockRes(HostSide& side, wasmtime_val_raw_t* values) {
   const auto clock = ClockOf(U32(values[0]));

@@ -175,7 +175,8 @@ void Watchdog::Wake() {
 }
 
 bool Watchdog::AnyInCall() const {
-  return std::any_of(watched_.begin(), watched_.end(), [](const Watched* watched) { return watched->in_call_.load(std::memory_order_seq_cst); });
+  return std::any_of(watched_.begin(), watched_.end(),
+                     [](const Watched* watched) { return watched->in_call_.load(std::memory_order_seq_cst); });
 }
 
 Watchdog::Clock::time_point Watchdog::LookAtAll(Clock::time_point now, bool& active) {

@@ -3,37 +3,42 @@
 // Two stages. Soft: a bit is OR-ed into the interpreter's eval_breaker word, so that Python raises FunctionTimeout with a traceback.
 // Hard, kGrace later (at once for a guest without such a word): the guest's memory is made inaccessible, so that its next load or store
 // traps in Wasmtime's signal handler; the guest is dead then. This stops all that a C compiler makes of an interpreter, which cannot go far
-// without its memory. It would not stop wasm written to spin on nothing but its registers: modules of users' own making need Wasmtime's epochs.
+// without its memory. It would not stop wasm written to spin on nothing but its registers: modules of users' own making need Wasmtime's
+// epochs.
 //
 // Threads: the watchdog's own, the guest's, and whoever calls Interrupt(). A Watched belongs to one guest. All its fields but the
-// atomics are guarded by its mutex, taken by the guest at the two ends of a call and in a sleep, never per message or host call. The watchdog
-// sleeps without a timer while no guest is in a call; while some are it looks every tick (an eighth of the shortest limit, at most
+// atomics are guarded by its mutex, taken by the guest at the two ends of a call and in a sleep, never per message or host call. The
+// watchdog sleeps without a timer while no guest is in a call; while some are it looks every tick (an eighth of the shortest limit, at most
 // 100 ms), which also tells when the next message was begun (fs_shared.processed): each message has the whole limit to itself.
 //
 // The races, and what settles each:
 //  - Interrupt before a call: BeginCall sees the flag under the mutex and refuses; the guest is never entered.
-//  - Interrupt or limit just as a call ends: stages are taken under the mutex and only while in_call. Either EndCall came first and nothing
-//    is done to the guest, or the stage came first and EndCall reports its verdict even if the call returned well: a bit left in the eval_breaker
-//    could not be taken back, so the guest is done for in any case.
-//  - A call begins as the watchdog falls asleep: `asleep_` and `in_call` are both written before the other is read (sequentially consistent);
-//    at least one side sees the other.
-//  - Host function at work while the memory is taken away: it must not fault in our code. EnterHost raises `in_host`, then reads `kill`;
-//    the watchdog raises `kill`, then reads `in_host`, with a membarrier in between (or both sides use full fences where the kernel has
-//    none). So either the watchdog sees the host function and leaves the memory alone, and LeaveHost, which reads `kill` after lowering
-//    `in_host`, ends the guest by a trap; or EnterHost sees `kill` and traps before any access. Between the two the guest may reach wasm again
-//    with `kill` unseen: the watchdog looks again every kRetry and takes the memory then.
-//  - Wasmtime's own code at work on the memory (memory.copy and memory.fill, which wasi-libc's memcpy uses, run as calls into it, or inline at places
-//    that may not trap): no handshake there. fault_handler.h gives it the pages it needs, one at a time; the guest traps at its next own access.
-//  - memory.grow: makes new pages accessible behind our back. The whole reservation is taken, at every kRetry anew, so that a guest cannot live
-//    in pages that it grew afterwards. Wasmtime itself touches no contents when it grows, for the memory never moves.
-//  - Instantiation and load: a module has no start function (module_cache.cc), so instantiation runs no wasm. Until Attach has told of the memory a
-//    call can only be waited for; Attach comes before the first call. Until SetWords there is no soft stage.
-//  - Double interrupt, or interrupt and limit together: the first stage taken fixes the verdict, an interrupt wins when both are due.
-//  - Sleep in a host function (poll_oneoff): waits on the Watched's condition variable, which the soft stage signals; a sleep begun later in the
-//    same call returns at once. A host function that blocks elsewhere (a database read) is waited for: LeaveHost ends it.
+//  - Interrupt or limit just as a call ends: stages are taken under the mutex and only while in_call. Either EndCall came first
+//    and nothing is done to the guest, or the stage came first and EndCall reports its verdict even if the call returned well: a
+//    bit left in the eval_breaker could not be taken back, so the guest is done for in any case.
+//  - A call begins as the watchdog falls asleep: `asleep_` and `in_call` are both written before the other is read (sequentially
+//    consistent); at least one side sees the other.
+//  - Host function at work while the memory is taken away: it must not fault in our code. EnterHost raises `in_host`, then reads
+//    `kill`; the watchdog raises `kill`, then reads `in_host`, with a membarrier in between (or both sides use full fences where
+//    the kernel has none). So either the watchdog sees the host function and leaves the memory alone, and LeaveHost, which reads
+//    `kill` after lowering `in_host`, ends the guest by a trap; or EnterHost sees `kill` and traps before any access. Between the
+//    two the guest may reach wasm again with `kill` unseen: the watchdog looks again every kRetry and takes the memory then.
+//  - Wasmtime's own code at work on the memory (memory.copy and memory.fill, which wasi-libc's memcpy uses, run as calls into it,
+//    or inline at places that may not trap): no handshake there. fault_handler.h gives it the pages it needs, one at a time; the
+//    guest traps at its next own access.
+//  - memory.grow: makes new pages accessible behind our back. The whole reservation is taken, at every kRetry anew, so that a
+//    guest cannot live in pages that it grew afterwards. Wasmtime itself touches no contents when it grows, for the memory never
+//    moves.
+//  - Instantiation and load: a module has no start function (module_cache.cc), so instantiation runs no wasm. Until Attach has
+//    told of the memory a call can only be waited for; Attach comes before the first call. Until SetWords there is no soft stage.
+//  - Double interrupt, or interrupt and limit together: the first stage taken fixes the verdict, an interrupt wins when both are
+//    due.
+//  - Sleep in a host function (poll_oneoff): waits on the Watched's condition variable, which the soft stage signals; a sleep
+//    begun later in the same call returns at once. A host function that blocks elsewhere (a database read) is waited for:
+//    LeaveHost ends it.
 //  - After the trap: EndCall gives the memory back, under the mutex, before anything of ours reads it or the store is deleted.
-//  - Destruction: the Watched leaves the watchdog's list under the list's mutex, which the watchdog holds while it looks at anyone. It is
-//    destroyed before the store, so the memory outlives every look at it.
+//  - Destruction: the Watched leaves the watchdog's list under the list's mutex, which the watchdog holds while it looks at
+//    anyone. It is destroyed before the store, so the memory outlives every look at it.
 #ifndef FUNCTION_STREAM_SANDBOX_WATCHDOG_H_
 #define FUNCTION_STREAM_SANDBOX_WATCHDOG_H_
 
@@ -119,9 +124,9 @@ class Watchdog {
 
     std::atomic<bool> in_host_{false};
     std::atomic<bool> kill_{false};
-    std::atomic<bool> in_call_{false};        // written under the mutex, read without
-    std::atomic<uint64_t> calls_{0};          // begun so far; likewise
-    uint64_t calls_seen_ = 0;                 // the watchdog's
+    std::atomic<bool> in_call_{false};  // written under the mutex, read without
+    std::atomic<uint64_t> calls_{0};    // begun so far; likewise
+    uint64_t calls_seen_ = 0;           // the watchdog's
 
     absl::Mutex mutex_;
     absl::CondVar stopped_;

@@ -1,6 +1,5 @@
 // fs-precompile: compiles the Python runtime's module into the cache, so that no server has to, and prints the entry's path.
 #include <CLI/CLI.hpp>
-
 #include <cstdio>
 #include <string>
 
@@ -10,7 +9,8 @@ int main(int argc, char** argv) {
   CLI::App app("Compiles the Python runtime's WebAssembly module into a server's cache and prints the entry's path.");
   fs::sandbox::RuntimeOptions options;
   app.add_option("--wasm", options.wasm_path, "The module, python.wasm")->required()->check(CLI::ExistingFile);
-  app.add_option("--cache", options.cache_dir, "The folder of compiled modules, python.cache_dir of the server's configuration")->required();
+  app.add_option("--cache", options.cache_dir, "The folder of compiled modules, python.cache_dir of the server's configuration")
+      ->required();
   CLI11_PARSE(app, argc, argv);
 
   const auto entry = fs::sandbox::Runtime::Precompile(options);

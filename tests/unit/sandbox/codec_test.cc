@@ -12,7 +12,8 @@ namespace {
 TEST(CodecTest, ARecordIsPaddedAndKeepsTheDifferenceOfNoKeyAndEmptyKey) {
   for (const size_t length : {0U, 1U, 7U, 8U, 1000U}) {
     const std::string value(length, 'v');
-    for (const auto& key : {std::optional<std::string_view>(), std::optional<std::string_view>(""), std::optional<std::string_view>("key")}) {
+    for (const auto& key :
+         {std::optional<std::string_view>(), std::optional<std::string_view>(""), std::optional<std::string_view>("key")}) {
       Record record;
       record.value = value;
       record.key = key;
@@ -59,8 +60,8 @@ TEST(CodecTest, TheLoadImageHoldsEverythingInOrder) {
     strings.push_back(image.substr(position + sizeof(length), length));
     position += sizeof(length) + length;
   }
-  const std::vector<std::string> expected = {"1", "f",  "", "C", "2", "1", "t",       "1",
-                                             "k", "v", "3", "m", "a", "x = 1", "p", "p", "", "d", "p/d.bin", std::string("\0\xff", 2)};
+  const std::vector<std::string> expected = {"1", "f", "",  "C",     "2", "1", "t", "1", "k",       "v",
+                                             "3", "m", "a", "x = 1", "p", "p", "",  "d", "p/d.bin", std::string("\0\xff", 2)};
   EXPECT_EQ(strings, expected);
 }
 
@@ -68,8 +69,13 @@ TEST(CodecTest, EmittedRecordsAreWalkedInOrder) {
   std::string bytes;
   const auto append = [&](uint32_t channel, std::string_view value, std::optional<std::string_view> key, uint32_t kind, int64_t timestamp) {
     const size_t size = (sizeof(fs_emitted) + value.size() + key.value_or("").size() + 7) / 8 * 8;
-    const fs_emitted header = {static_cast<uint32_t>(size), channel, static_cast<uint32_t>(value.size()),
-                               key ? static_cast<int32_t>(key->size()) : -1, 0, kind, timestamp};
+    const fs_emitted header = {static_cast<uint32_t>(size),
+                               channel,
+                               static_cast<uint32_t>(value.size()),
+                               key ? static_cast<int32_t>(key->size()) : -1,
+                               0,
+                               kind,
+                               timestamp};
     std::string record(reinterpret_cast<const char*>(&header), sizeof(header));
     record.append(value).append(key.value_or(""));
     record.resize(size);

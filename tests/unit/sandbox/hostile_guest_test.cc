@@ -23,7 +23,8 @@ std::string Set(int offset, const std::string& value) {
 constexpr int kProcessed = 4, kOutPtr = 8, kOutLen = 12, kOutCount = 16, kResultPtr = 20, kResultLen = 24, kInterruptPtr = 28;
 
 // Touches memory for ever.
-const char* const kEndlessLoop = "(loop (i32.store (i32.const 4096) (i32.add (i32.load (i32.const 4096)) (i32.const 1))) (br 0)) i32.const 0";
+const char* const kEndlessLoop =
+    "(loop (i32.store (i32.const 4096) (i32.add (i32.load (i32.const 4096)) (i32.const 1))) (br 0)) i32.const 0";
 
 struct HostileCase {
   std::string name;

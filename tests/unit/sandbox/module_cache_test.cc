@@ -58,9 +58,9 @@ TEST_F(ModuleCacheTest, DamagedEntriesAreCompiledAnew) {
     file.seekp(static_cast<std::streamoff>(at));
     file.put(byte);
   };
-  const std::vector<std::function<void()>> damages = {
-      [&] { flip(0); }, [&] { flip(size / 2); }, [&] { flip(size - 1); }, [&] { std::filesystem::resize_file(*entry, size / 2); },
-      [&] { std::filesystem::resize_file(*entry, 0); }};
+  const std::vector<std::function<void()>> damages = {[&] { flip(0); }, [&] { flip(size / 2); }, [&] { flip(size - 1); },
+                                                      [&] { std::filesystem::resize_file(*entry, size / 2); },
+                                                      [&] { std::filesystem::resize_file(*entry, 0); }};
   for (const auto& damage : damages) {
     damage();
     auto runtime = Runtime::Load(Options());

@@ -32,14 +32,15 @@ class Runaway : public ::testing::TestWithParam<RunawayCase> {};
 
 INSTANTIATE_TEST_SUITE_P(
     All, Runaway,
-    ::testing::Values(RunawayCase{"Loop", "while True: pass", "line 5"},
-                      RunawayCase{"LoopThatCatchesAll", "while True:\n  try:\n    while True: pass\n  except BaseException: pass", "by force"},
-                      RunawayCase{"LongPower", "10 ** 10 ** 8", ""}, RunawayCase{"Regex", "import re\nre.match(r'(a*)*b', 'a' * 40)", ""},
-                      RunawayCase{"Sleep", "import time\ntime.sleep(1000)", "line 6"},
-                      RunawayCase{"SleepAgainAndAgain", "import time\nwhile True:\n  try: time.sleep(1000)\n  except BaseException: pass", "by force"},
-                      RunawayCase{"HugeSort", "l = list(range(3000000))\nwhile True: l.sort(key=lambda x: -x)", ""},
-                      RunawayCase{"Copies", "b = bytearray(50000000)\nwhile True:\n  b[:] = bytes(50000000)", ""},
-                      RunawayCase{"StateLoop", "s = ctx.getOrCreateKVStore('s')\nwhile True: s.put_state(b'k', b'v')", "line 6"}),
+    ::testing::Values(
+        RunawayCase{"Loop", "while True: pass", "line 5"},
+        RunawayCase{"LoopThatCatchesAll", "while True:\n  try:\n    while True: pass\n  except BaseException: pass", "by force"},
+        RunawayCase{"LongPower", "10 ** 10 ** 8", ""}, RunawayCase{"Regex", "import re\nre.match(r'(a*)*b', 'a' * 40)", ""},
+        RunawayCase{"Sleep", "import time\ntime.sleep(1000)", "line 6"},
+        RunawayCase{"SleepAgainAndAgain", "import time\nwhile True:\n  try: time.sleep(1000)\n  except BaseException: pass", "by force"},
+        RunawayCase{"HugeSort", "l = list(range(3000000))\nwhile True: l.sort(key=lambda x: -x)", ""},
+        RunawayCase{"Copies", "b = bytearray(50000000)\nwhile True:\n  b[:] = bytes(50000000)", ""},
+        RunawayCase{"StateLoop", "s = ctx.getOrCreateKVStore('s')\nwhile True: s.put_state(b'k', b'v')", "line 6"}),
     [](const auto& tested) { return tested.param.name; });
 
 TEST_P(Runaway, IsStoppedByTheTimeLimit) {
@@ -114,9 +115,10 @@ TEST(PythonLimitsTest, AMemoryErrorThatIsHandledIsTheFunctionsOwnBusiness) {
 }
 
 TEST(PythonLimitsTest, DeepRecursionIsARecursionError) {
-  for (const char* body : {"def f(): f()\nf()", "import json\njson.loads('[' * 100000)", "x = []\nfor i in range(200000): x = [x]\nrepr(x)",
-                           "class A:\n  def __repr__(self): return repr(self)\nrepr(A())",
-                           "import sys\nsys.setrecursionlimit(10**6)\nclass A:\n  def __getattr__(self, n): return getattr(self, n)\nA().x"}) {
+  for (const char* body :
+       {"def f(): f()\nf()", "import json\njson.loads('[' * 100000)", "x = []\nfor i in range(200000): x = [x]\nrepr(x)",
+        "class A:\n  def __repr__(self): return repr(self)\nrepr(A())",
+        "import sys\nsys.setrecursionlimit(10**6)\nclass A:\n  def __getattr__(self, n): return getattr(self, n)\nA().x"}) {
     PythonGuest python(FunctionWith(body));
     ASSERT_TRUE(python.Start().ok());
     const auto result = python.Process({"x"});
@@ -164,8 +166,9 @@ TEST(PythonLimitsTest, OneGuestsEndLeavesTheOthersAlone) {
 
 TEST(PythonLimitsTest, InterruptsAtAnyMomentNeverHarmTheProcess) {
   for (int i = 0; i < 40; ++i) {
-    PythonGuest python(FunctionWith("import hashlib\ns = ctx.getOrCreateKVStore('s')\nfor i in range(200):\n"
-                                    "  s.put_state(b'%d' % i, hashlib.sha256(data).digest())\n  len(s.list_states(b'', b'9'))"));
+    PythonGuest python(
+        FunctionWith("import hashlib\ns = ctx.getOrCreateKVStore('s')\nfor i in range(200):\n"
+                     "  s.put_state(b'%d' % i, hashlib.sha256(data).digest())\n  len(s.list_states(b'', b'9'))"));
     ASSERT_TRUE(python.Start().ok());
     std::thread other([&] {
       std::this_thread::sleep_for(std::chrono::microseconds(i * 137));

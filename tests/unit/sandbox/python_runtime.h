@@ -76,7 +76,8 @@ class PythonGuest {
 
 // A function whose process() has this body, indented by four spaces by the caller's text.
 inline std::string FunctionWith(std::string_view body, std::string_view prelude = "") {
-  std::string source = std::string(prelude) + "\nfrom fs_api import FSProcessorDriver\nclass F(FSProcessorDriver):\n  def process(self, ctx, source_id, data):\n";
+  std::string source = std::string(prelude) +
+                       "\nfrom fs_api import FSProcessorDriver\nclass F(FSProcessorDriver):\n  def process(self, ctx, source_id, data):\n";
   size_t begin = 0;
   while (begin <= body.size()) {
     const size_t end = std::min(body.find('\n', begin), body.size());

@@ -160,8 +160,9 @@ TEST(PythonTest, EveryHookCrossesTheWall) {
 }
 
 TEST(PythonTest, AnEmptyCheckpointIsNotNone) {
-  PythonGuest python("from fs_api import FSProcessorDriver\nclass F(FSProcessorDriver):\n  def process(self, c, s, d): pass\n"
-                     "  def take_checkpoint(self, c, i): return b''\n");
+  PythonGuest python(
+      "from fs_api import FSProcessorDriver\nclass F(FSProcessorDriver):\n  def process(self, c, s, d): pass\n"
+      "  def take_checkpoint(self, c, i): return b''\n");
   ASSERT_TRUE(python.Start().ok());
   const auto bytes = python.guest->TakeCheckpoint(1);
   ASSERT_TRUE(bytes.ok()) << bytes.status();
@@ -236,8 +237,9 @@ class BrokenStore : public state::KvStore {
 };
 
 TEST(PythonTest, AFailingStoreRaisesWithTheReason) {
-  for (const char* call : {"s.get_state(b'k')", "s.delete_state(b'k')", "s.list_states(b'', b'z')", "s.get(k)", "s.put(k, b'')", "s.merge(k, b'')",
-                           "s.delete(k)", "s.delete_prefix(k)", "s.list_complex(b'', b'', b'', b'', b'z')", "list(s.scan_complex(b'', b'', b''))"}) {
+  for (const char* call :
+       {"s.get_state(b'k')", "s.delete_state(b'k')", "s.list_states(b'', b'z')", "s.get(k)", "s.put(k, b'')", "s.merge(k, b'')",
+        "s.delete(k)", "s.delete_prefix(k)", "s.list_complex(b'', b'', b'', b'', b'z')", "list(s.scan_complex(b'', b'', b''))"}) {
     PythonGuest python(FunctionWith(fmt::format("k = ComplexKey(b'', b'', b'', b'')\ns = ctx.getOrCreateKVStore('s')\n"
                                                 "try: {}\nexcept KvIOError as e: ctx.emit(str(e).encode())",
                                                 call),
@@ -266,7 +268,8 @@ TEST(PythonTest, TheWritesOfAMessageThatRaisedCanBeUndoneAlone) {
 }
 
 TEST(PythonTest, TwoGuestsShareNothing) {
-  const std::string source = FunctionWith("global n\nn += 1\nctx.emit(b'%d %d %d' % (n, hash('no snapshot holds this'), random.getrandbits(62)))", "import random\nn = 0\n");
+  const std::string source = FunctionWith(
+      "global n\nn += 1\nctx.emit(b'%d %d %d' % (n, hash('no snapshot holds this'), random.getrandbits(62)))", "import random\nn = 0\n");
   PythonGuest first(source), second(source);
   ASSERT_TRUE(first.Start().ok());
   ASSERT_TRUE(second.Start().ok());

@@ -17,8 +17,8 @@
 namespace fs::sandbox {
 
 inline state::StateEnvironment& MemoryEnvironment() {
-  static auto* const environment = new absl::StatusOr<std::unique_ptr<state::StateEnvironment>>(
-      state::StateEnvironment::Create({.in_memory = true}));
+  static auto* const environment =
+      new absl::StatusOr<std::unique_ptr<state::StateEnvironment>>(state::StateEnvironment::Create({.in_memory = true}));
   return ***environment;
 }
 
@@ -79,7 +79,8 @@ inline std::vector<Output> TakeOutput(Guest& guest) {
   const absl::Status status = guest.ForEachEmitted([&](const Emitted& emitted) {
     std::optional<std::string> key;
     if (emitted.record.key) key = std::string(*emitted.record.key);
-    output.push_back({emitted.channel, std::string(emitted.record.value), std::move(key), emitted.is_watermark, emitted.record.timestamp_ms});
+    output.push_back(
+        {emitted.channel, std::string(emitted.record.value), std::move(key), emitted.is_watermark, emitted.record.timestamp_ms});
     return true;
   });
   if (!status.ok()) output.push_back({UINT32_MAX, std::string(Message(status)), std::nullopt, false, 0});

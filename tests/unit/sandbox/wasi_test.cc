@@ -66,25 +66,26 @@ std::string I(std::initializer_list<int64_t> values) {
 
 INSTANTIATE_TEST_SUITE_P(
     All, Wasi,
-    ::testing::Values(WasiCase{"args_sizes_get", kTwo, I({4096, 4100}), 0}, WasiCase{"environ_sizes_get", kTwo, I({4096, 4100}), 0},
-                      WasiCase{"environ_sizes_get outside", kTwo, I({4096, -1}), 21}, WasiCase{"environ_get", kTwo, I({4096, 4100}), 0},
-                      WasiCase{"clock_time_get", "(param i32 i64 i32) (result i32)", "(i32.const 1)(i64.const 0)(i32.const 4096)", 0},
-                      WasiCase{"clock_time_get unknown", "(param i32 i64 i32) (result i32)", "(i32.const 9)(i64.const 0)(i32.const 4096)", 28},
-                      WasiCase{"clock_time_get outside", "(param i32 i64 i32) (result i32)", "(i32.const 0)(i64.const 0)(i32.const -4)", 21},
-                      WasiCase{"clock_res_get", kTwo, I({0, 4096}), 0}, WasiCase{"random_get outside", kTwo, I({4096, -1}), 21},
-                      WasiCase{"random_get empty", kTwo, I({4096, 0}), 0}, WasiCase{"sched_yield", "(result i32)", "", 0},
-                      WasiCase{"proc_raise", "(param i32) (result i32)", I({9}), 52}, WasiCase{"fd_close", "(param i32) (result i32)", I({1}), 0},
-                      WasiCase{"fd_close other", "(param i32) (result i32)", I({3}), 8},
-                      WasiCase{"fd_prestat_get", kTwo, I({3, 4096}), 8}, WasiCase{"fd_fdstat_get", kTwo, I({1, 4096}), 0},
-                      WasiCase{"fd_fdstat_get stdin", kTwo, I({0, 4096}), 8}, WasiCase{"fd_filestat_get", kTwo, I({2, 4096}), 0},
-                      WasiCase{"fd_seek", "(param i32 i64 i32 i32) (result i32)", "(i32.const 1)(i64.const 0)(i32.const 0)(i32.const 4096)", 70},
-                      WasiCase{"fd_read", kFour, I({0, 4096, 1, 4100}), 8}, WasiCase{"fd_write closed", kFour, I({3, 4096, 1, 4100}), 8},
-                      WasiCase{"fd_write outside", kFour, I({1, -4, 1, 4100}), 21}, WasiCase{"fd_write wraps", kFour, I({1, -8, 2, 4100}), 21},
-                      WasiCase{"fd_write too many", kFour, I({1, 4096, -1, 4100}), 28}, WasiCase{"fd_write nothing", kFour, I({1, 4096, 0, 4100}), 0},
-                      WasiCase{"path_unlink_file", kThree, I({3, 4096, 4}), 8}, WasiCase{"sock_accept", kThree, I({3, 0, 4096}), 8},
-                      WasiCase{"poll_oneoff none", kFour, I({8192, 4096, 0, 4100}), 28},
-                      WasiCase{"poll_oneoff outside", kFour, I({-16, 4096, 1, 4100}), 21},
-                      WasiCase{"poll_oneoff many outside", kFour, I({8192, 4096, 90000000, 4100}), 28}),
+    ::testing::Values(
+        WasiCase{"args_sizes_get", kTwo, I({4096, 4100}), 0}, WasiCase{"environ_sizes_get", kTwo, I({4096, 4100}), 0},
+        WasiCase{"environ_sizes_get outside", kTwo, I({4096, -1}), 21}, WasiCase{"environ_get", kTwo, I({4096, 4100}), 0},
+        WasiCase{"clock_time_get", "(param i32 i64 i32) (result i32)", "(i32.const 1)(i64.const 0)(i32.const 4096)", 0},
+        WasiCase{"clock_time_get unknown", "(param i32 i64 i32) (result i32)", "(i32.const 9)(i64.const 0)(i32.const 4096)", 28},
+        WasiCase{"clock_time_get outside", "(param i32 i64 i32) (result i32)", "(i32.const 0)(i64.const 0)(i32.const -4)", 21},
+        WasiCase{"clock_res_get", kTwo, I({0, 4096}), 0}, WasiCase{"random_get outside", kTwo, I({4096, -1}), 21},
+        WasiCase{"random_get empty", kTwo, I({4096, 0}), 0}, WasiCase{"sched_yield", "(result i32)", "", 0},
+        WasiCase{"proc_raise", "(param i32) (result i32)", I({9}), 52}, WasiCase{"fd_close", "(param i32) (result i32)", I({1}), 0},
+        WasiCase{"fd_close other", "(param i32) (result i32)", I({3}), 8}, WasiCase{"fd_prestat_get", kTwo, I({3, 4096}), 8},
+        WasiCase{"fd_fdstat_get", kTwo, I({1, 4096}), 0}, WasiCase{"fd_fdstat_get stdin", kTwo, I({0, 4096}), 8},
+        WasiCase{"fd_filestat_get", kTwo, I({2, 4096}), 0},
+        WasiCase{"fd_seek", "(param i32 i64 i32 i32) (result i32)", "(i32.const 1)(i64.const 0)(i32.const 0)(i32.const 4096)", 70},
+        WasiCase{"fd_read", kFour, I({0, 4096, 1, 4100}), 8}, WasiCase{"fd_write closed", kFour, I({3, 4096, 1, 4100}), 8},
+        WasiCase{"fd_write outside", kFour, I({1, -4, 1, 4100}), 21}, WasiCase{"fd_write wraps", kFour, I({1, -8, 2, 4100}), 21},
+        WasiCase{"fd_write too many", kFour, I({1, 4096, -1, 4100}), 28}, WasiCase{"fd_write nothing", kFour, I({1, 4096, 0, 4100}), 0},
+        WasiCase{"path_unlink_file", kThree, I({3, 4096, 4}), 8}, WasiCase{"sock_accept", kThree, I({3, 0, 4096}), 8},
+        WasiCase{"poll_oneoff none", kFour, I({8192, 4096, 0, 4100}), 28},
+        WasiCase{"poll_oneoff outside", kFour, I({-16, 4096, 1, 4100}), 21},
+        WasiCase{"poll_oneoff many outside", kFour, I({8192, 4096, 90000000, 4100}), 28}),
     [](const auto& tested) {
       std::string name = tested.param.name;
       for (char& c : name) {
@@ -126,7 +127,8 @@ TEST(WasiTest, ALineWithoutEndIsCutNotCollected) {
 TEST(WasiTest, SleepTakesItsTimeAndSaysWhichClock) {
   Called called;
   // user_data 0x2a; clock 1; 40 ms.
-  const std::string subscription = R"((data (i32.const 8192) "\2a\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\01\00\00\00\00\00\00\00\00\5a\62\02"))";
+  const std::string subscription =
+      R"((data (i32.const 8192) "\2a\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\01\00\00\00\00\00\00\00\00\5a\62\02"))";
   const absl::Time begin = absl::Now();
   Call(Calling("poll_oneoff", kFour, I({8192, 4096, 1, 4140}), subscription), called);
   EXPECT_GE(absl::Now() - begin, absl::Milliseconds(40));

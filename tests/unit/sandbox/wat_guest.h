@@ -33,9 +33,8 @@ struct WatGuest {
     for (const char c : shared) {
       if (c != ' ') data += c;
     }
-    return "(module " + imports + memory + "(data (i32.const 1024) \"" + data + "\")" +
-           "(func (export \"fs_abi_version\") (result i32) " + version + ")" +
-           "(func (export \"fs_shared_address\") (result i32) " + shared_address + ")" +
+    return "(module " + imports + memory + "(data (i32.const 1024) \"" + data + "\")" + "(func (export \"fs_abi_version\") (result i32) " +
+           version + ")" + "(func (export \"fs_shared_address\") (result i32) " + shared_address + ")" +
            "(func (export \"fs_reserve\") (param i32) (result i32) " + reserve + ")" +
            "(func (export \"fs_load\") (param i32) (result i32) " + load + ")" +
            "(func (export \"fs_hook\") (param i32 i32 i64 i32) (result i32) " + hook + ")" +

@@ -49,11 +49,13 @@ def write(folder: Path, files: dict[str, str]) -> None:
 
 def run(folder: Path, server: Server, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Runs Python on the user's script, as the user would."""
-    return subprocess.run([sys.executable, *arguments, str(server.port)], cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        [sys.executable, *arguments, str(server.port)], cwd=folder, capture_output=True, text=True, timeout=60, check=False
+    )
 
 
 def deploy(folder: Path, server: Server, files: dict[str, str], *arguments: str) -> None:
-    write(folder, files)
+    write(folder, {name: text.replace("PORT", str(server.port)) for name, text in files.items()})
     done = run(folder, server, *(arguments or ("job.py",)))
     assert done.returncode == 0, done.stderr
 
@@ -62,12 +64,14 @@ def deploy(folder: Path, server: Server, files: dict[str, str], *arguments: str)
 PROJECTS: dict[str, tuple[dict[str, str], tuple[str, ...], bytes]] = {
     "class and client code in one file": (
         {
-            "job.py": "import sys\nfrom fs_client import FsClient\nfrom fs_client.config import EmbeddedInput, EmbeddedOutput, WasmTaskBuilder\n"
+            "job.py": "from fs_client import FsClient\nfrom fs_client.config import EmbeddedInput, EmbeddedOutput, WasmTaskBuilder\n"
             + CLASS.format(body="ctx.emit(b'one file')")
             + """
 config = WasmTaskBuilder().set_name("job").add_input_group([EmbeddedInput("in", "g")]).add_output(EmbeddedOutput("out")).build()
-with FsClient(host="127.0.0.1", port=int(sys.argv[1])) as client:
+with FsClient(host="127.0.0.1", port=PORT) as client:
     client.create_python_function_from_config(config, Job)
+    client.start_function("job")
+    print(client.show_functions(filter_pattern="job").functions[0].status)
 """
         },
         ("job.py",),
@@ -105,14 +109,18 @@ with FsClient(host="127.0.0.1", port=int(sys.argv[1])) as client:
         b"typed",
     ),
     "a namespace package": (
-        {"job.py": job("ctx.emit(ANSWER)", "from company.streams.answers import ANSWER\n"), "company/streams/answers.py": "ANSWER = b'namespace'\n"},
+        {
+            "job.py": job("ctx.emit(ANSWER)", "from company.streams.answers import ANSWER\n"),
+            "company/streams/answers.py": "ANSWER = b'namespace'\n",
+        },
         ("job.py",),
         b"namespace",
     ),
     "data by importlib.resources": (
         {
             "job.py": job(
-                "ctx.emit(importlib.resources.files('tables').joinpath('units.txt').read_bytes().strip())", "import importlib.resources\nimport tables\n"
+                "ctx.emit(importlib.resources.files('tables').joinpath('units.txt').read_bytes().strip())",
+                "import importlib.resources\nimport tables\n",
             ),
             "tables/__init__.py": "",
             "tables/units.txt": "metre\n",
@@ -164,8 +172,8 @@ with FsClient(host="127.0.0.1", port=int(sys.argv[1])) as client:
     "a base class in another module": (
         {
             "job.py": "from base import Base\n\nclass Job(Base):\n    def answer(self):\n        return b'derived'\n" + DEPLOY,
-            "base.py": "from fs_api import FSProcessorDriver\n\nclass Base(FSProcessorDriver):\n    def process(self, ctx, source_id, data):\n"
-            "        ctx.emit(self.answer())\n",
+            "base.py": "from fs_api import FSProcessorDriver\n\nclass Base(FSProcessorDriver):\n"
+            "    def process(self, ctx, source_id, data):\n        ctx.emit(self.answer())\n",
         },
         ("job.py",),
         b"derived",
@@ -230,18 +238,24 @@ def test_refusal_comes_before_any_server_is_asked(tmp_path: Path) -> None:
 
 def test_a_traceback_shows_the_users_own_files_and_lines(tmp_path: Path, server: Server, client: FsClient) -> None:
     helper = "def divide(number):\n    # by what it is not\n    return 1 // number\n"
-    deploy(tmp_path / "project", server, {"job.py": job("ctx.emit(helper.divide(int(data)))", "from tools import helper\n"), "tools/helper.py": helper})
+    deploy(
+        tmp_path / "project",
+        server,
+        {"job.py": job("ctx.emit(helper.divide(int(data)))", "from tools import helper\n"), "tools/helper.py": helper},
+    )
     client.publish("in", [b"0"])
     wait_for(lambda: status(client, "job") == "FAILED", "it failed")
     error = client.describe_function("job").last_error
-    assert 'job.py", line 6, in process' in error and "ctx.emit(helper.divide(int(data)))" in error, error
+    assert 'job.py", line 7, in process' in error and "ctx.emit(helper.divide(int(data)))" in error, error
     assert 'tools/helper.py", line 3, in divide' in error and "return 1 // number" in error, error
     assert "ZeroDivisionError" in error
     assert "fs_runtime" not in error
 
 
 def test_a_traceback_in_init_reaches_the_user_who_creates(tmp_path: Path, server: Server, client: FsClient) -> None:
-    source = job("pass").replace("    def process", "    def init(self, ctx, config):\n        self.rate = float(config['rate'])\n\n    def process")
+    source = job("pass").replace(
+        "    def process", "    def init(self, ctx, config):\n        self.rate = float(config['rate'])\n\n    def process"
+    )
     write(tmp_path / "project", {"job.py": source})
     done = run(tmp_path / "project", server, "job.py")
     assert "BadRequestError" in done.stderr and "KeyError: 'rate'" in done.stderr and 'job.py", line 6, in init' in done.stderr, done.stderr
@@ -288,7 +302,10 @@ def test_a_package_file_and_a_configuration_file(tmp_path: Path, client: FsClien
     from fs_client.analysis import analyze, entry_of_file
     from fs_client.package import build_package
 
-    write(tmp_path, {"job.py": job("ctx.emit(helper.ANSWER)", "import helper\n"), "helper.py": "ANSWER = b'from a zip'\n", "job.yaml": config_yaml()})
+    write(
+        tmp_path,
+        {"job.py": job("ctx.emit(helper.ANSWER)", "import helper\n"), "helper.py": "ANSWER = b'from a zip'\n", "job.yaml": config_yaml()},
+    )
     package = build_package(analyze(entry_of_file(tmp_path / "job.py", "Job"), ()))
     (tmp_path / "job.zip").write_bytes(package.content)
     client.create_function_from_files(tmp_path / "job.zip", tmp_path / "job.yaml")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -99,7 +98,15 @@ def test_all_that_is_printed_and_logged_is_in_the_functions_log(server: Server, 
         assert len(found) == 1, f"{part!r} in {found} of:\n{text}"
         return found[0]
 
-    order = ["printed in init", "printed a message", "printed to stderr", "logged info", "logged warning", "no newline at the end", "printed in close"]
+    order = [
+        "printed in init",
+        "printed a message",
+        "printed to stderr",
+        "logged info",
+        "logged warning",
+        "no newline at the end",
+        "printed in close",
+    ]
     assert [lines.index(line_of(part)) for part in order] == sorted(lines.index(line_of(part)) for part in order)
     assert lines.index(line_of("two")) + 1 == lines.index(line_of("lines"))
     assert "INFO" in line_of("logged info") and "WARNING" in line_of("logged warning")

@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 import warnings
+from pathlib import Path
 
 from fs_api import Context, FSProcessorDriver
 
@@ -17,8 +18,8 @@ class Curious(FSProcessorDriver):
         import subprocess
 
         ways = {
-            "read a file": lambda: open("/etc/passwd").read(),
-            "write a file": lambda: open("/tmp/written", "w"),
+            "read a file": lambda: Path("/etc/passwd").read_text(),
+            "write a file": lambda: Path("/tmp/written").write_text("x"),
             "list a folder": lambda: os.listdir("/"),
             "environment": lambda: dict(os.environ),
             "arguments": lambda: sys.argv[1:],

@@ -6,6 +6,15 @@ from fs_api import ComplexKey, Context, FSProcessorDriver
 from fs_api.errors import KvError, KvIOError, KvNotFoundError, KvOtherError
 
 
+def refused(kind, call) -> str:
+    """The text of the error that the call ends in."""
+    try:
+        call()
+    except kind as error:
+        return str(error)
+    raise AssertionError(f"no {kind.__name__}")
+
+
 class Storing(FSProcessorDriver):
     def process(self, ctx: Context, source_id: int, data: bytes) -> None:
         try:
@@ -92,13 +101,8 @@ class Storing(FSProcessorDriver):
     def errors(self, ctx: Context) -> None:
         assert issubclass(KvNotFoundError, KvError) and issubclass(KvIOError, KvError) and issubclass(KvOtherError, KvError)
         assert KvIOError("why").message == KvOtherError("why").message == "why"
-        for name in ("", "a\x00b", "x" * 100_000):
-            try:
-                ctx.getOrCreateKVStore(name)
-            except KvOtherError as error:
-                assert error.message
-            else:
-                raise AssertionError(f"{name[:5]!r} was allowed")
+        for name in ("", "x" * 100_000):
+            assert refused(KvOtherError, lambda name=name: ctx.getOrCreateKVStore(name))
         store = ctx.getOrCreateKVStore("errors")
         store.put_state(b"k", b"v")
         for call in (
@@ -113,24 +117,15 @@ class Storing(FSProcessorDriver):
             lambda: ComplexKey("g", b"", b"", b""),
             lambda: ctx.getOrCreateKVStore(b"bytes"),
         ):
-            try:
-                call()
-            except TypeError as error:
-                assert str(error)
-            else:
-                raise AssertionError("no TypeError")
+            assert refused(TypeError, call)
         assert store.list_states(b"", b"\xff") == [b"k"] and store.get_state(b"k") == b"v"
 
     def too_large(self, ctx: Context) -> None:
         store = ctx.getOrCreateKVStore("errors")
-        store.put_state(b"kept", b"as it was")
-        try:
-            store.put_state(b"kept", bytes(100 << 20))
-        except KvOtherError as error:
-            assert "limit" in error.message or "bytes" in error.message, error.message
-        assert store.get_state(b"kept") == b"as it was"
+        for call in (lambda: store.put_state(bytes(9 << 20), b""), lambda: store.put(ComplexKey(bytes(9 << 20), b"", b"", b""), b"")):
+            assert "limit" in refused(KvOtherError, call)
+        assert store.list_states(b"", b"\xff") == [b"k"]
 
     def raise_after_writing(self, ctx: Context) -> None:
         ctx.getOrCreateKVStore("undone").put_state(b"k", b"v")
         raise SystemExit("not an Exception, so that process() itself ends with it")
-

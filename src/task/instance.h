@@ -130,7 +130,7 @@ class Instance : private sandbox::Host, private connector::SourceListener {
   bool is_rebalancing_ = false;
   uint64_t since_checkpoint_ = 0;  // messages processed
   std::optional<uint64_t> suspect_after_;
-  bool has_progress_ = false;   // records were processed or emitted since the last checkpoint
+  bool has_progress_ = false;  // records were processed or emitted since the last checkpoint
   std::optional<std::string> last_function_bytes_;
   absl::Time checkpoint_due_;
   absl::Time heartbeat_due_;

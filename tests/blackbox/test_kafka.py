@@ -18,6 +18,7 @@ from fs_api import FSProcessorDriver
 from fs_client import FsClient
 from fs_client.config import EmbeddedInput, KafkaInput, KafkaOutput, WasmTaskBuilder, WasmTaskConfig
 from fs_client.errors import BadRequestError
+from fs_client.models import FunctionDescription
 from functions.counting import Counter, Remembering
 from functions.forwarding import Describe, Forward
 from support.kafka import Kafka
@@ -218,6 +219,18 @@ def test_sigkill_leaves_the_state_exact_and_every_output_there(kafka: Kafka, cra
     assert_every_output_in_order_up_to_repeats(kafka, f"{topic}-out", events)
 
 
+def what_it_waits_for(client: FsClient, name: str) -> FunctionDescription:
+    """The function's description, once it has a reason."""
+    seen = [client.describe_function(name)]
+
+    def has_reason() -> bool:
+        seen.append(client.describe_function(name))
+        return bool(seen[-1].reason)
+
+    wait_for(has_reason, "a reason in describe", timeout=40)
+    return seen[-1]
+
+
 def numbers(kafka: Kafka, topic: str) -> list[int]:
     return [int(value or b"") for value in kafka.consume(topic, stored(kafka, topic))]
 
@@ -307,7 +320,7 @@ def test_a_broker_that_dies_and_returns_is_waited_for(kafka: Kafka, client: FsCl
     # On disk everywhere: a single broker that is killed may lose what it had acknowledged from memory.
     kafka.stop()
     try:
-        about = wait_for(lambda: (one := client.describe_function("counter")).reason and one, "what it waits for", timeout=40)
+        about = what_it_waits_for(client, "counter")
         assert about.status == "RUNNING"
         assert kafka.bootstrap_servers in about.reason and f"{topic}-in" in about.reason, about.reason
     finally:
@@ -328,7 +341,7 @@ def test_a_broker_that_dies_and_returns_is_waited_for(kafka: Kafka, client: FsCl
 def test_a_topic_that_is_not_there_is_waited_for(kafka: Kafka, client: FsClient, topic: str) -> None:
     kafka.create_topic(f"{topic}-out")
     client.create_python_function_from_config(job(kafka, "sum", f"{topic}-in", f"{topic}-out"), Remembering)
-    about = wait_for(lambda: (one := client.describe_function("sum")).reason and one, "what it waits for")
+    about = what_it_waits_for(client, "sum")
     assert about.status == "RUNNING" and f"{topic}-in" in about.reason
     kafka.create_topic(f"{topic}-in")
     kafka.produce(f"{topic}-in", [b"1", b"2"])
@@ -405,7 +418,7 @@ def test_a_broker_that_is_not_there_is_waited_for_by_name(client: FsClient, part
         .build()
     )
     quick(client.create_python_function_from_config, config, Forward)
-    about = wait_for(lambda: (one := client.describe_function("waits")).reason and one, "what it waits for")
+    about = what_it_waits_for(client, "waits")
     assert about.status == "RUNNING" and address in about.reason
     quick(client.stop_function, "waits")
     assert status(client, "waits") == "STOPPED"
@@ -420,7 +433,7 @@ def test_an_output_whose_broker_is_not_there_holds_the_function_up(client: FsCli
     config = WasmTaskBuilder().set_name("waits").add_input_group([EmbeddedInput("in", "g")]).add_output(KafkaOutput(address, "out")).build()
     client.create_python_function_from_config(config, function)
     client.publish("in", [b"1", b"2"])
-    about = wait_for(lambda: (one := client.describe_function("waits")).reason and one, "what it waits for", timeout=40)
+    about = what_it_waits_for(client, "waits")
     assert about.status == "RUNNING" and address in about.reason
     quick(client.stop_function, "waits")
     quick(client.start_function, "waits")
@@ -437,7 +450,7 @@ def test_an_output_whose_broker_returns_gets_everything_once(kafka: Kafka, clien
     kafka.stop()
     try:
         client.publish("in", [b"1"] * 100)
-        about = wait_for(lambda: (one := client.describe_function("sum")).reason and one, "what it waits for", timeout=40)
+        about = what_it_waits_for(client, "sum")
         assert about.status == "RUNNING" and "outputs[0]" in about.reason and kafka.bootstrap_servers in about.reason
     finally:
         kafka.start()

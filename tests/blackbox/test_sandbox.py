@@ -157,5 +157,5 @@ def test_what_a_failed_message_wrote_is_undone(client: FsClient) -> None:
     create(client, "storing", Storing)
     client.publish("in", [b"write_plain", b"raise_after_writing"])
     assert read(client, "out", 1) == [b"ok"]
-    about = wait_for(lambda: (one := client.describe_function("storing")).status != "RUNNING" and one, "it ended")
-    assert "SystemExit" in about.last_error, about
+    wait_for(lambda: status(client, "storing") != "RUNNING", "it ended")
+    assert "SystemExit" in client.describe_function("storing").last_error

@@ -84,8 +84,8 @@ absl::Status Task::Start(StartMode mode) {
 
 absl::Status Task::WaitUntilRunning() {
   absl::MutexLock lock(&mutex_);
-  mutex_.Await(absl::Condition(
-      +[](Task* task) ABSL_EXCLUSIVE_LOCKS_REQUIRED(task->mutex_) { return task->opened_ || !task->alive_; }, this));
+  mutex_.Await(
+      absl::Condition(+[](Task* task) ABSL_EXCLUSIVE_LOCKS_REQUIRED(task->mutex_) { return task->opened_ || !task->alive_; }, this));
   return opened_ ? absl::OkStatus() : end_;
 }
 
@@ -205,8 +205,7 @@ absl::Status Task::RunInstance() {
     SetStatus(Status::kRunning, "");
     absl::MutexLock lock(&mutex_);
     opened_ = true;
-    mutex_.Await(absl::Condition(
-        +[](Task* task) ABSL_EXCLUSIVE_LOCKS_REQUIRED(task->mutex_) { return !task->held_; }, this));
+    mutex_.Await(absl::Condition(+[](Task* task) ABSL_EXCLUSIVE_LOCKS_REQUIRED(task->mutex_) { return !task->held_; }, this));
   }
   if (status.ok()) status = instance.Run();
   absl::MutexLock lock(&mutex_);
@@ -244,8 +243,7 @@ Description Task::Describe() const {
       const config::Property* topic = endpoint.Find("topic");
       if (topic == nullptr) topic = endpoint.Find("path");
       for (const auto& [partition, offset] : positions_[input]) {
-        description.positions.push_back(
-            {static_cast<uint32_t>(group), topic != nullptr ? topic->value : std::string(), partition, offset});
+        description.positions.push_back({static_cast<uint32_t>(group), topic != nullptr ? topic->value : std::string(), partition, offset});
       }
       ++input;
     }

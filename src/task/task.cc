@@ -14,7 +14,7 @@ namespace {
 constexpr absl::Duration kStopGrace = absl::Milliseconds(400);
 // An instance that lived this long has shown that it can: earlier failures are forgiven.
 constexpr absl::Duration kHealthy = absl::Minutes(1);
-constexpr size_t kMaxErrorBytes = 64 * 1024;
+constexpr size_t kMaxErrorBytes = size_t{64} << 10;
 
 bool IsFinal(const absl::Status& status) {
   return absl::IsAborted(status) || absl::IsInvalidArgument(status) || absl::IsFailedPrecondition(status) || absl::IsUnimplemented(status);
@@ -213,7 +213,7 @@ absl::Status Task::RunInstance() {
   return status;
 }
 
-void Task::SetStatus(Status status, std::string reason) {
+void Task::SetStatus(Status status, const std::string& reason) {
   absl::MutexLock lock(&mutex_);
   reason_ = Cut(reason);
   if (status_ == status) return;

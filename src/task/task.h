@@ -74,7 +74,7 @@ class Task {
   void Body();
   // Runs one instance to its end.
   [[nodiscard]] absl::Status RunInstance();
-  void SetStatus(Status status, std::string reason);
+  void SetStatus(Status status, const std::string& reason);
   // Interrupts a call that goes on too long after a stop was asked for.
   void WatchStop();
 

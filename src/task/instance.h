@@ -124,10 +124,10 @@ class Instance : private sandbox::Host, private connector::SourceListener {
   std::vector<connector::Positions> positions_;
   std::vector<Record> records_;
   size_t polled_input_ = 0;
-  absl::Status revoke_status_;     // of the checkpoint taken inside a Poll
+  absl::Status revoke_status_;  // of the checkpoint taken inside a Poll
   uint64_t since_checkpoint_ = 0;  // messages processed
   std::optional<uint64_t> suspect_after_;
-  bool has_progress_ = false;  // records were processed or emitted since the last checkpoint
+  bool has_progress_ = false;   // records were processed or emitted since the last checkpoint
   std::optional<std::string> last_function_bytes_;
   absl::Time checkpoint_due_;
   absl::Time heartbeat_due_;

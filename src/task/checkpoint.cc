@@ -100,7 +100,7 @@ absl::Status CheckpointProtocol::Take(std::span<const connector::Positions> inpu
   next.function_bytes = std::move(function_bytes);
 
   FailPoint("checkpoint-begin");
-  FS_RETURN_IF_ERROR(FlushSinks());
+  FS_RETURN_IF_ERROR(Flush(absl::Now() + kOutcomeTimeout));
   FailPoint("sinks-flushed");
   Progress progress;
   progress.inputs.assign(inputs.begin(), inputs.end());
@@ -121,8 +121,7 @@ absl::Status CheckpointProtocol::Take(std::span<const connector::Positions> inpu
   return absl::OkStatus();
 }
 
-absl::Status CheckpointProtocol::FlushSinks() {
-  const absl::Time deadline = absl::Now() + kOutcomeTimeout;
+absl::Status CheckpointProtocol::Flush(absl::Time deadline) {
   for (size_t channel = 0; channel < sinks_.size(); ++channel) {
     FS_RETURN_IF_ERROR_CONTEXT(sinks_[channel]->Flush(deadline), fmt::format("outputs[{}]", channel));
   }

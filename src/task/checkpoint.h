@@ -49,15 +49,17 @@ class CheckpointProtocol {
   // kFailedPrecondition: state and decider belong to different runs; the message says what to do.
   [[nodiscard]] absl::StatusOr<std::optional<state::Checkpoint>> Recover();
 
-  // Takes the next checkpoint. An error leaves the outcome to Recover: the instance must be dropped and started again.
+  // Hands over what the sinks still hold. kDeadlineExceeded: not yet all of it, call again.
+  [[nodiscard]] absl::Status Flush(absl::Time deadline);
+
+  // Takes the next checkpoint. What Flush left is flushed here, within the time that a decision may take. An error leaves the outcome to
+  // Recover: the instance must be dropped and started again.
   [[nodiscard]] absl::Status Take(std::span<const connector::Positions> inputs, std::optional<std::string> function_bytes);
 
   // Of the checkpoint that Take will make next; 1 for the first of a run.
   [[nodiscard]] uint64_t next_sequence() const { return sequence_ + 1; }
 
  private:
-  [[nodiscard]] absl::Status FlushSinks();
-
   state::FunctionState& state_;
   connector::Decider* decider_;
   std::vector<connector::Sink*> sinks_;

@@ -19,6 +19,9 @@ constexpr size_t kMaxBatchBytes = size_t{4} << 20;
 constexpr size_t kMaxPendingBytes = size_t{32} << 20;
 constexpr absl::Duration kUnavailableWait = absl::Milliseconds(500);
 constexpr absl::Duration kFullSinkWait = absl::Milliseconds(100);
+// A checkpoint that waits for an output looks this often whether the function stops; a stop waits no longer than the second.
+constexpr absl::Duration kFlushSlice = absl::Milliseconds(200);
+constexpr absl::Duration kFlushAtStop = absl::Seconds(1);
 
 }  // namespace
 
@@ -279,8 +282,29 @@ absl::Status Instance::TakeCheckpoint() {
   return CommitWith(std::move(bytes));
 }
 
+absl::Status Instance::FlushOutputs() {
+  std::optional<absl::Time> give_up;
+  bool has_waited = false;
+  while (true) {
+    const absl::Status status = checkpoints_->Flush(absl::Now() + kFlushSlice);
+    if (!absl::IsDeadlineExceeded(status)) {
+      if (has_waited) Waiting("");
+      return status;
+    }
+    has_waited = true;
+    Waiting(std::string(Message(status)));
+    if (!stopping()) continue;
+    if (!give_up) give_up = absl::Now() + kFlushAtStop;
+    if (absl::Now() < *give_up) continue;
+    Log(30, fmt::format("stopped before all outputs arrived; what was not committed comes again at the next start: {}", Message(status)));
+    return absl::CancelledError("stopped while an output was away");
+  }
+}
+
 absl::Status Instance::CommitWith(std::optional<std::string> function_bytes) {
   last_function_bytes_ = function_bytes;
+  // Within a rebalance the group waits for this: there the checkpoint's own time has to do.
+  if (!is_rebalancing_) FS_RETURN_IF_ERROR(FlushOutputs());
   FS_RETURN_IF_ERROR_CONTEXT(checkpoints_->Take(positions_, std::move(function_bytes)),
                              fmt::format("checkpoint {}", checkpoints_->next_sequence()));
   has_progress_ = false;
@@ -347,10 +371,15 @@ connector::Positions Instance::OnAssigned(std::span<const int32_t> partitions) {
 }
 
 void Instance::OnRevoked(std::span<const int32_t>) {
-  if (is_dirty() && guest_ != nullptr && !guest_->is_dead()) revoke_status_.Update(TakeCheckpoint());
+  if (!is_dirty() || guest_ == nullptr || guest_->is_dead()) return;
+  is_rebalancing_ = true;
+  revoke_status_.Update(TakeCheckpoint());
+  is_rebalancing_ = false;
 }
 
 void Instance::OnLost(std::span<const int32_t>) {
+  // All of their work is committed: there is nothing to give up, and where they come back they go on from there.
+  if (!is_dirty()) return;
   revoke_status_.Update(Unavailable("{}: the group took the partitions away before their work was committed; it is given up and starts "
                                     "again from the last checkpoint",
                                     inputs_[polled_input_].topic));

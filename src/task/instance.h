@@ -92,6 +92,8 @@ class Instance : private sandbox::Host, private connector::SourceListener {
   [[nodiscard]] absl::Status WriteEmitted();
   void Advance(size_t input, std::span<const Record> records);
   [[nodiscard]] absl::Status TakeCheckpoint();
+  // Waits for outputs as long as it takes, saying so; kCancelled when a stop finds them still away.
+  [[nodiscard]] absl::Status FlushOutputs();
   [[nodiscard]] absl::Status CommitWith(std::optional<std::string> function_bytes);
   [[nodiscard]] absl::Status Heartbeat();
   [[nodiscard]] absl::Status Finish();
@@ -125,9 +127,10 @@ class Instance : private sandbox::Host, private connector::SourceListener {
   std::vector<Record> records_;
   size_t polled_input_ = 0;
   absl::Status revoke_status_;  // of the checkpoint taken inside a Poll
+  bool is_rebalancing_ = false;
   uint64_t since_checkpoint_ = 0;  // messages processed
   std::optional<uint64_t> suspect_after_;
-  bool has_progress_ = false;   // records were processed or emitted since the last checkpoint
+  bool has_progress_ = false;  // records were processed or emitted since the last checkpoint
   std::optional<std::string> last_function_bytes_;
   absl::Time checkpoint_due_;
   absl::Time heartbeat_due_;

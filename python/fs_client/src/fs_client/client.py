@@ -240,7 +240,9 @@ class FsClient:
         package = build_package(project)
         limit = info.max_package_bytes if info is not None and info.max_package_bytes else MAX_PACKAGE_BYTES
         if len(package.content) > limit:
-            raise PackagingError(f"{config.name}: the package has {len(package.content)} bytes; the server's limit is {limit}")
+            raise PackagingError(
+                f"{config.name}: the package has {len(package.content)} bytes; the server's limit is {limit} (limits.package_mb)"
+            )
         upload(self._connection, package, config_yaml, config.name, timeout)
         return True
 

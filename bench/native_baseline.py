@@ -72,10 +72,7 @@ def main() -> None:
     sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "python" / "fs_api" / "src"))
     events = arguments.events.read_bytes().splitlines()
     batch = [events[i % len(events)] for i in range(arguments.batch)]
-    costs = {
-        name: measure(load(arguments.functions, name), batch, messages, arguments.rounds)
-        for name, (_, messages) in CLASSES.items()
-    }
+    costs = {name: measure(load(arguments.functions, name), batch, messages, arguments.rounds) for name, (_, messages) in CLASSES.items()}
     print(json.dumps({"version": sys.version.split()[0], "ns_per_message": costs}))
 
 

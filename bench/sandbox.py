@@ -64,10 +64,7 @@ def main() -> int:
         f"CPU {sandbox['start_parts_ms']['cpu']:.2f} ms)"
     )
     print(f"private memory per further instance {sandbox['private_mib_per_instance']:.2f} MiB")
-    print(
-        f"interrupt to return: Python loop {sandbox['interrupt_python_loop_ms']:.1f} ms, "
-        f"C loop {sandbox['interrupt_c_loop_ms']:.0f} ms"
-    )
+    print(f"interrupt to return: Python loop {sandbox['interrupt_python_loop_ms']:.1f} ms, C loop {sandbox['interrupt_c_loop_ms']:.0f} ms")
     print(json.dumps({"sandbox": sandbox, "native": native, "ratio": ratios}))
 
     missed = []

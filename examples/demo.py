@@ -1,4 +1,4 @@
-"""The guide's example from end to end, on the server's own topics: upload, events, totals, and a check that none was lost or counted twice."""
+"""The guide's example from end to end, on the server's own topics: upload, events, totals, and a check that each was counted once."""
 
 from __future__ import annotations
 

@@ -28,8 +28,8 @@ def _port_is_free(port: int) -> bool:
 def local_server(binary: Path) -> Iterator[int]:
     """Starts the server on its defaults and yields its port; SIGTERM at the end, its folder removed.
 
-    Where the default port is taken, any free one is used. Raises RuntimeError with the server's own words when it does not start, or does not end
-    cleanly.
+    Where the default port is taken, any free one is used. Raises RuntimeError with the server's own words when it does not start,
+    or does not end cleanly.
     """
     with tempfile.TemporaryDirectory(prefix="function-stream-demo-") as home:
         command = [str(binary.resolve())]

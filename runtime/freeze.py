@@ -25,8 +25,18 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import NamedTuple
 
 # Never useful in the sandbox, and no one would look for them there.
-LEFT_OUT = {"__phello__", "pydoc_data", "site-packages", "__pycache__", "_aix_support", "_android_support",
-            "_apple_support", "_ios_support", "_osx_support", "lib2to3"}
+LEFT_OUT = {
+    "__phello__",
+    "pydoc_data",
+    "site-packages",
+    "__pycache__",
+    "_aix_support",
+    "_android_support",
+    "_apple_support",
+    "_ios_support",
+    "_osx_support",
+    "lib2to3",
+}
 
 
 class Module(NamedTuple):

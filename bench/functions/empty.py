@@ -1,6 +1,6 @@
-from fs_api import FSProcessorDriver
+from fs_api import Context, FSProcessorDriver
 
 
 class Empty(FSProcessorDriver):
-    def process(self, ctx, source_id, data):
+    def process(self, ctx: Context, source_id: int, data: bytes) -> None:
         pass

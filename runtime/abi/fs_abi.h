@@ -39,11 +39,11 @@
 
 enum fs_status {
   FS_OK = 0,
-  FS_USER_ERROR = 1,    /* user code raised: result holds an error report. The instance stays usable. */
-  FS_BAD_PACKAGE = 2,   /* entry module or class missing or unfit: result holds an error report */
-  FS_NO_MEMORY = 3,     /* MemoryError escaped: result holds an error report if there was room, else is empty */
-  FS_INTERRUPTED = 4,   /* stopped by the interrupt word: result holds an error report with where it was */
-  FS_FATAL = 5,         /* the guest cannot go on: drop the instance */
+  FS_USER_ERROR = 1,  /* user code raised: result holds an error report. The instance stays usable. */
+  FS_BAD_PACKAGE = 2, /* entry module or class missing or unfit: result holds an error report */
+  FS_NO_MEMORY = 3,   /* MemoryError escaped: result holds an error report if there was room, else is empty */
+  FS_INTERRUPTED = 4, /* stopped by the interrupt word: result holds an error report with where it was */
+  FS_FATAL = 5,       /* the guest cannot go on: drop the instance */
 };
 
 enum fs_hook {
@@ -53,18 +53,18 @@ enum fs_hook {
   FS_HOOK_RESTORE_CHECKPOINT = 4, /* number = checkpoint id, input = the bytes */
   FS_HOOK_CHECK_HEARTBEAT = 5,    /* result: one byte, 0 or 1 */
   FS_HOOK_CLOSE = 6,
-  FS_HOOK_CUSTOM = 7,             /* input = payload; result: the answer */
+  FS_HOOK_CUSTOM = 7, /* input = payload; result: the answer */
 };
 
 /* Kept by the guest at a fixed place, read by the host straight from memory. */
 struct fs_shared {
   uint32_t abi_version;
-  uint32_t processed;     /* in fs_process: messages completed = index of the message in hand. The host reads it at each
-                             state write to know where one message's writes end (per-message rollback). */
-  uint32_t out_ptr;       /* fs_emitted structures, out_len bytes, out_count of them */
+  uint32_t processed; /* in fs_process: messages completed = index of the message in hand. The host reads it at each
+                         state write to know where one message's writes end (per-message rollback). */
+  uint32_t out_ptr;   /* fs_emitted structures, out_len bytes, out_count of them */
   uint32_t out_len;
   uint32_t out_count;
-  uint32_t result_ptr;    /* bytes of a hook's answer, or an error report */
+  uint32_t result_ptr; /* bytes of a hook's answer, or an error report */
   uint32_t result_len;
   uint32_t interrupt_ptr; /* address of the interpreter's eval_breaker word; OR FS_INTERRUPT_BIT into it to raise
                              fs_api's FunctionTimeout in the user's code at its next call or backward jump */
@@ -77,14 +77,14 @@ struct fs_shared {
 /* ---- Input: records -------------------------------------------------------------------------------------------------
  * fs_record, then value, key, headers, then zeros up to a multiple of 8. */
 struct fs_record {
-  uint32_t size;          /* of all of this record, padding included */
+  uint32_t size; /* of all of this record, padding included */
   uint32_t value_len;
-  int32_t key_len;        /* -1: no key */
-  uint32_t headers_len;   /* encoded as below */
-  int64_t timestamp_ms;   /* since the epoch; FS_NO_TIMESTAMP: none */
+  int32_t key_len;      /* -1: no key */
+  uint32_t headers_len; /* encoded as below */
+  int64_t timestamp_ms; /* since the epoch; FS_NO_TIMESTAMP: none */
   int64_t offset;
   int32_t partition;
-  uint32_t topic;         /* index into the load image's topics */
+  uint32_t topic; /* index into the load image's topics */
 };
 #define FS_NO_TIMESTAMP INT64_MIN
 
@@ -93,13 +93,13 @@ struct fs_record {
 /* ---- Output: what was emitted ---------------------------------------------------------------------------------------
  * fs_emitted, then value, key, headers, then zeros up to a multiple of 8. A message whose process() raised has left none. */
 struct fs_emitted {
-  uint32_t size;          /* of all of this record, padding included */
-  uint32_t channel;       /* checked by the guest against the load image's channel count, and by the host again */
-  uint32_t value_len;     /* 0 for a watermark */
-  int32_t key_len;        /* -1: no key */
+  uint32_t size;      /* of all of this record, padding included */
+  uint32_t channel;   /* checked by the guest against the load image's channel count, and by the host again */
+  uint32_t value_len; /* 0 for a watermark */
+  int32_t key_len;    /* -1: no key */
   uint32_t headers_len;
-  uint32_t kind;          /* enum fs_emit_kind */
-  int64_t timestamp_ms;   /* FS_NO_TIMESTAMP: that of the message in hand; for a watermark, the watermark */
+  uint32_t kind;        /* enum fs_emit_kind */
+  int64_t timestamp_ms; /* FS_NO_TIMESTAMP: that of the message in hand; for a watermark, the watermark */
 };
 enum fs_emit_kind { FS_EMIT_RECORD = 0, FS_EMIT_WATERMARK = 1 };
 
@@ -160,8 +160,8 @@ struct fs_complex_key {
 
 enum fs_kv_error {
   FS_KV_ABSENT = -1,
-  FS_KV_IO = -2,      /* KvIOError: the state cannot be read or written */
-  FS_KV_OTHER = -3,   /* KvOtherError: a limit, a bad handle, a bad name */
+  FS_KV_IO = -2,    /* KvIOError: the state cannot be read or written */
+  FS_KV_OTHER = -3, /* KvOtherError: a limit, a bad handle, a bad name */
 };
 #define FS_ITER_GROW (INT64_C(1) << 62)
 

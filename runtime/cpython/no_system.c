@@ -20,20 +20,20 @@ enum { FILE_TYPE_STREAM = 6 };
 #define ON_DESCRIPTOR(name, parameters, error) \
   CALL(name) parameters { return fd < STANDARD_DESCRIPTORS ? (error) : E_BADF; }
 
-static int32_t store_zeros(uint32_t *first, uint32_t *second) {
+static int32_t store_zeros(uint32_t* first, uint32_t* second) {
   *first = 0;
   *second = 0;
   return E_SUCCESS;
 }
 
-CALL(args_sizes_get)(uint32_t *count, uint32_t *size) { return store_zeros(count, size); }
-CALL(environ_sizes_get)(uint32_t *count, uint32_t *size) { return store_zeros(count, size); }
+CALL(args_sizes_get)(uint32_t* count, uint32_t* size) { return store_zeros(count, size); }
+CALL(environ_sizes_get)(uint32_t* count, uint32_t* size) { return store_zeros(count, size); }
 REFUSED(args_get, (uint32_t list, uint32_t buffer), E_SUCCESS)
 REFUSED(environ_get, (uint32_t list, uint32_t buffer), E_SUCCESS)
 REFUSED(sched_yield, (void), E_SUCCESS)
 
 /* struct fdstat: file type, flags, rights. */
-CALL(fd_fdstat_get)(uint32_t fd, uint8_t *stat) {
+CALL(fd_fdstat_get)(uint32_t fd, uint8_t* stat) {
   if (fd >= STANDARD_DESCRIPTORS) return E_BADF;
   memset(stat, 0, 24);
   stat[0] = FILE_TYPE_STREAM;
@@ -42,14 +42,14 @@ CALL(fd_fdstat_get)(uint32_t fd, uint8_t *stat) {
 }
 
 /* struct filestat: device, inode, file type, links, size, three times. */
-CALL(fd_filestat_get)(uint32_t fd, uint8_t *stat) {
+CALL(fd_filestat_get)(uint32_t fd, uint8_t* stat) {
   if (fd >= STANDARD_DESCRIPTORS) return E_BADF;
   memset(stat, 0, 64);
   stat[16] = FILE_TYPE_STREAM;
   return E_SUCCESS;
 }
 
-CALL(fd_read)(uint32_t fd, uint32_t vectors, uint32_t count, uint32_t *size) {
+CALL(fd_read)(uint32_t fd, uint32_t vectors, uint32_t count, uint32_t* size) {
   if (fd != 0) return E_BADF;
   *size = 0;
   return E_SUCCESS;
@@ -75,12 +75,14 @@ ON_DESCRIPTOR(fd_tell, (uint32_t fd, uint32_t result), E_SPIPE)
 
 REFUSED(path_create_directory, (uint32_t fd, uint32_t path, uint32_t length), E_NOENT)
 REFUSED(path_filestat_get, (uint32_t fd, uint32_t flags, uint32_t path, uint32_t length, uint32_t stat), E_NOENT)
-REFUSED(path_filestat_set_times, (uint32_t fd, uint32_t flags, uint32_t path, uint32_t length, uint64_t access, uint64_t change,
-                                  uint32_t times), E_NOENT)
-REFUSED(path_link, (uint32_t fd, uint32_t flags, uint32_t from, uint32_t from_length, uint32_t to_fd, uint32_t to,
-                    uint32_t to_length), E_NOENT)
-REFUSED(path_open, (uint32_t fd, uint32_t look_up, uint32_t path, uint32_t length, uint32_t flags, uint64_t base,
-                    uint64_t inheriting, uint32_t fd_flags, uint32_t result), E_NOENT)
+REFUSED(path_filestat_set_times,
+        (uint32_t fd, uint32_t flags, uint32_t path, uint32_t length, uint64_t access, uint64_t change, uint32_t times), E_NOENT)
+REFUSED(path_link, (uint32_t fd, uint32_t flags, uint32_t from, uint32_t from_length, uint32_t to_fd, uint32_t to, uint32_t to_length),
+        E_NOENT)
+REFUSED(path_open,
+        (uint32_t fd, uint32_t look_up, uint32_t path, uint32_t length, uint32_t flags, uint64_t base, uint64_t inheriting,
+         uint32_t fd_flags, uint32_t result),
+        E_NOENT)
 REFUSED(path_readlink, (uint32_t fd, uint32_t path, uint32_t length, uint32_t buffer, uint32_t capacity, uint32_t size), E_NOENT)
 REFUSED(path_remove_directory, (uint32_t fd, uint32_t path, uint32_t length), E_NOENT)
 REFUSED(path_rename, (uint32_t fd, uint32_t from, uint32_t from_length, uint32_t to_fd, uint32_t to, uint32_t to_length), E_NOENT)

@@ -18,19 +18,17 @@
 
 namespace fs {
 
-inline std::string_view Message(const absl::Status& status) {
-  return {status.message().data(), status.message().size()};
-}
+inline std::string_view Message(const absl::Status& status) { return {status.message().data(), status.message().size()}; }
 
 template <typename... Args>
 [[nodiscard]] absl::Status MakeError(absl::StatusCode code, fmt::format_string<Args...> format, Args&&... args) {
   return absl::Status(code, fmt::format(format, std::forward<Args>(args)...));
 }
 
-#define FS_DEFINE_ERROR(Name, code)                                                             \
-  template <typename... Args>                                                                   \
-  [[nodiscard]] absl::Status Name(fmt::format_string<Args...> format, Args&&... args) {         \
-    return MakeError(absl::StatusCode::code, format, std::forward<Args>(args)...);              \
+#define FS_DEFINE_ERROR(Name, code)                                                     \
+  template <typename... Args>                                                           \
+  [[nodiscard]] absl::Status Name(fmt::format_string<Args...> format, Args&&... args) { \
+    return MakeError(absl::StatusCode::code, format, std::forward<Args>(args)...);      \
   }
 FS_DEFINE_ERROR(InvalidArgument, kInvalidArgument)
 FS_DEFINE_ERROR(NotFound, kNotFound)
@@ -56,12 +54,12 @@ FS_DEFINE_ERROR(Internal, kInternal)
 }  // namespace fs
 
 // Returns the error to the caller, as it is or with context added.
-#define FS_RETURN_IF_ERROR(expression)                                   \
-  do {                                                                   \
+#define FS_RETURN_IF_ERROR(expression)                                               \
+  do {                                                                               \
     if (absl::Status fs_status_ = (expression); !fs_status_.ok()) return fs_status_; \
   } while (false)
-#define FS_RETURN_IF_ERROR_CONTEXT(expression, context)                  \
-  do {                                                                   \
+#define FS_RETURN_IF_ERROR_CONTEXT(expression, context)                                                          \
+  do {                                                                                                           \
     if (absl::Status fs_status_ = (expression); !fs_status_.ok()) return ::fs::WithContext(fs_status_, context); \
   } while (false)
 

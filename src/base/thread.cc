@@ -45,8 +45,7 @@ absl::StatusOr<Thread> Thread::Start(const std::string& name, std::function<void
   return thread;
 }
 
-Thread::Thread(Thread&& other) noexcept
-    : running_(std::exchange(other.running_, false)), handle_(other.handle_) {}
+Thread::Thread(Thread&& other) noexcept : running_(std::exchange(other.running_, false)), handle_(other.handle_) {}
 
 Thread& Thread::operator=(Thread&& other) noexcept {
   if (this != &other) {

@@ -18,8 +18,8 @@ namespace fs::config {
 
 struct Property {
   std::string key;
-  std::string value;      // the scalar as written
-  bool is_quoted = false;  // "5" is not a number where one is wanted
+  std::string value;        // the scalar as written
+  bool is_quoted = false;   // "5" is not a number where one is wanted
   bool is_runtime = false;  // stood under `runtime:`: always a client property
   int line = 0;
 };

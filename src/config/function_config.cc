@@ -170,9 +170,9 @@ absl::Status CheckRestart(const Value& value, const Restart& restart) {
 
 // A section whose keys must also agree with each other.
 template <class Inner>
-Reader<FunctionConfig> CheckedSection(Inner FunctionConfig::* member, KeyTable<Inner> table,
+Reader<FunctionConfig> CheckedSection(Inner FunctionConfig::* member, const KeyTable<Inner>& table,
                                       absl::Status (*check)(const Value&, const Inner&)) {
-  Reader<FunctionConfig> reader = Section(member, std::move(table));
+  Reader<FunctionConfig> reader = Section(member, table);
   reader.read = [read = reader.read, member, check](const Value& value, FunctionConfig& config) -> absl::Status {
     FS_RETURN_IF_ERROR(read(value, config));
     return check(value, config.*member);
@@ -181,7 +181,7 @@ Reader<FunctionConfig> CheckedSection(Inner FunctionConfig::* member, KeyTable<I
 }
 
 // Keys inside `retained_checkpoints` and `limits` land in the function's own fields.
-Reader<FunctionConfig> OwnSection(KeyTable<FunctionConfig> table) {
+Reader<FunctionConfig> OwnSection(const KeyTable<FunctionConfig>& table) {
   return {"map", [table](const Value& value, FunctionConfig& config) { return ReadMap(value, table, config); },
           [table](const std::string& path, std::vector<KeyDescription>& out) { Describe(path, table, out); }};
 }

@@ -70,8 +70,8 @@ struct FunctionConfig {
   absl::Duration process_timeout = absl::Seconds(30);
 };
 
-// kInvalidArgument: malformed YAML, unknown key, missing or ill-typed value, illegal name. kUnimplemented: a value of the contract that this
-// version does not have yet, saying so.
+// kInvalidArgument: malformed YAML, unknown key, missing or ill-typed value, illegal name. kUnimplemented: a value of the contract that
+// this version does not have yet, saying so.
 [[nodiscard]] absl::StatusOr<FunctionConfig> ParseFunctionConfig(std::string_view yaml);
 
 // Letters, digits, '.', '_' and '-'; 1 to 255; not "." or "..". kInvalidArgument otherwise; `what` names the thing ("name (line 3)").

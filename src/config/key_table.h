@@ -189,7 +189,7 @@ Reader<T> Seconds(absl::Duration T::* member, double min, double max) {
 
 // One of a few words, each standing for a value.
 template <class T, class Choice>
-Reader<T> OneOf(Choice T::* member, std::vector<std::pair<std::string_view, Choice>> choices) {
+Reader<T> OneOf(Choice T::* member, const std::vector<std::pair<std::string_view, Choice>>& choices) {
   std::vector<std::string_view> words;
   for (const auto& [word, choice] : choices) words.push_back(word);
   return {fmt::format("{}", fmt::join(words, ", ")),
@@ -203,7 +203,7 @@ Reader<T> OneOf(Choice T::* member, std::vector<std::pair<std::string_view, Choi
 
 // A map inside, with a table of its own.
 template <class T, class Inner>
-Reader<T> Section(Inner T::* member, KeyTable<Inner> table, const UnknownKeyRule& on_unknown = RefuseUnknownKey) {
+Reader<T> Section(Inner T::* member, const KeyTable<Inner>& table, const UnknownKeyRule& on_unknown = RefuseUnknownKey) {
   return {"map", [=](const Value& value, T& target) { return ReadMap(value, table, target.*member, on_unknown); },
           [=](const std::string& path, std::vector<KeyDescription>& out) { Describe(path, table, out); }};
 }

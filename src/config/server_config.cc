@@ -105,7 +105,7 @@ std::string Environment(const char* name) {
 absl::StatusOr<stdfs::path> HomeFolder() {
   std::error_code error;
   const std::string home = Environment("FUNCTION_STREAM_HOME");
-  const stdfs::path folder = home.empty() ? stdfs::current_path(error) : stdfs::absolute(home, error);
+  stdfs::path folder = home.empty() ? stdfs::current_path(error) : stdfs::absolute(home, error);
   if (error || !stdfs::is_directory(folder, error)) {
     return NotFound("FUNCTION_STREAM_HOME: {} is not a folder", home.empty() ? "the working directory" : home);
   }

@@ -40,7 +40,7 @@ struct ServerConfig {
     std::filesystem::path db_path;
   } task_storage;
   struct {
-    std::filesystem::path base_dir;  // the embedded log; default data/embedded
+    std::filesystem::path base_dir;                // the embedded log; default data/embedded
     uint64_t retention_bytes = uint64_t{1} << 30;  // per topic; 0: no limit
     int64_t retention_ms = int64_t{7} * 24 * 3600 * 1000;
   } embedded;

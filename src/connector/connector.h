@@ -70,8 +70,8 @@ class Sink {
  public:
   virtual ~Sink() = default;
 
-  // Called once, before the first Write, after recovery. `mark` is what Mark() answered for the last checkpoint, nullopt in a fresh state: a
-  // sink that can be cut back (a file) drops what was written since; the others have nothing to do.
+  // Called once, before the first Write, after recovery. `mark` is what Mark() answered for the last checkpoint, nullopt in a fresh state:
+  // a sink that can be cut back (a file) drops what was written since; the others have nothing to do.
   [[nodiscard]] virtual absl::Status Start(std::optional<std::string_view> mark) = 0;
 
   // What Start needs to cut the output back to here; stored with the checkpoint, after a Flush. Empty: nothing to remember.
@@ -100,8 +100,8 @@ class Decider {
   // May block up to the deadline.
   [[nodiscard]] virtual absl::StatusOr<std::optional<Marker>> Recover(absl::Time deadline) = 0;
   // THE COMMIT POINT: everything written to this decider's sinks since the last decision, the positions of all inputs and the marker.
-  // `positions` is by input of the function, other connectors' included. May block up to the deadline. kDeadlineExceeded and kUnavailable: the outcome is
-  // unknown, go through recovery. Other errors: it did not happen.
+  // `positions` is by input of the function, other connectors' included. May block up to the deadline. kDeadlineExceeded and kUnavailable:
+  // the outcome is unknown, go through recovery. Other errors: it did not happen.
   [[nodiscard]] virtual absl::Status Commit(const Marker& marker, std::span<const Positions> positions, absl::Time deadline) = 0;
   // Gives up everything written since the last decision.
   virtual void Abort() = 0;

@@ -125,7 +125,7 @@ class FileFunctionLog : public FunctionLog {
     close(file_);
     file_ = -1;
     if (std::rename(files_.current.c_str(), files_.previous.c_str()) != 0) {
-      const absl::Status failed = Internal("log {}: cannot be renamed: {}", files_.current, std::strerror(errno));
+      absl::Status failed = Internal("log {}: cannot be renamed: {}", files_.current, std::strerror(errno));
       // Growing past the limit is not an option: start the file over.
       static_cast<void>(truncate(files_.current.c_str(), 0));
       FS_RETURN_IF_ERROR(OpenCurrent());

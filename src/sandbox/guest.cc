@@ -377,7 +377,7 @@ absl::StatusOr<BatchResult> GuestImpl::Process(uint32_t source_id, uint32_t topi
   side_.BeginBatch();
   const auto answer = Call(process_, "process", values);
   side_.EndBatch();
-  const absl::Status status = answer.ok() ? Settle(*answer, "process") : answer.status();
+  absl::Status status = answer.ok() ? Settle(*answer, "process") : answer.status();
   if (is_dead()) {
     const auto processed = memory_view_.Read<uint32_t>(shared_address_ + static_cast<uint32_t>(offsetof(fs_shared, processed)));
     processed_before_end_ = std::min(processed.value_or(0), count - 1);

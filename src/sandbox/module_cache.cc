@@ -151,7 +151,7 @@ absl::StatusOr<std::filesystem::path> WriteEntry(const std::filesystem::path& fo
   std::filesystem::create_directories(folder, error);
   if (error) return Internal("{}: {}", folder.string(), error.message());
 
-  const std::filesystem::path entry = folder / fmt::format("{}-{}{}", key, Sha256({bytes}), kSuffix);
+  std::filesystem::path entry = folder / fmt::format("{}-{}{}", key, Sha256({bytes}), kSuffix);
   std::string temporary = (folder / fmt::format("{}.XXXXXX", key)).string();
   const FileDescriptor file(mkostemp(temporary.data(), O_CLOEXEC));
   if (file.get() < 0) return Internal("{}: {}", folder.string(), std::strerror(errno));

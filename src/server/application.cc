@@ -63,8 +63,8 @@ absl::StatusOr<std::unique_ptr<Application>> Application::Start(const config::Se
   auto application = std::unique_ptr<Application>(new Application);
   FS_ASSIGN_OR_RETURN(const sandbox::RuntimeOptions runtime, RuntimeOptions(config));
   // The catalog comes first: its lock tells a second server on the same data before anything else is touched.
-  FS_ASSIGN_OR_RETURN_CONTEXT(application->catalog_,
-                              catalog::Catalog::Open(config.task_storage.db_path, config.task_storage.in_memory), "task_storage.db_path");
+  FS_ASSIGN_OR_RETURN_CONTEXT(application->catalog_, catalog::Catalog::Open(config.task_storage.db_path, config.task_storage.in_memory),
+                              "task_storage.db_path");
   FS_ASSIGN_OR_RETURN_CONTEXT(application->runtime_, sandbox::Runtime::Load(runtime), "python.wasm_path");
 
   state::StateEnvironment::Options states;
@@ -87,9 +87,8 @@ absl::StatusOr<std::unique_ptr<Application>> Application::Start(const config::Se
   const std::filesystem::path& log_file = config.logging.file_path;
   tasks.log_dir = (log_file.empty() ? config.state_storage.base_dir / "logs" : log_file.parent_path()) / "functions";
   tasks.limit_functions = config.limits.functions;
-  FS_ASSIGN_OR_RETURN(application->supervisor_,
-                      task::Supervisor::Create(tasks, *application->catalog_, *application->runtime_, *application->states_,
-                                               application->connectors_));
+  FS_ASSIGN_OR_RETURN(application->supervisor_, task::Supervisor::Create(tasks, *application->catalog_, *application->runtime_,
+                                                                         *application->states_, application->connectors_));
 
   api::Server::Options api;
   api.host = config.service.host;

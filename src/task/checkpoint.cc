@@ -65,7 +65,8 @@ absl::StatusOr<std::optional<state::Checkpoint>> CheckpointProtocol::Recover() {
                                 Describe(prepared->run_id, prepared->sequence));
     }
     const bool decided = marker == connector::Marker{prepared->run_id, prepared->sequence};
-    const bool undone = marker.has_value() ? *marker == connector::Marker{prepared->run_id, prepared->sequence - 1} : prepared->sequence == 1;
+    const bool undone =
+        marker.has_value() ? *marker == connector::Marker{prepared->run_id, prepared->sequence - 1} : prepared->sequence == 1;
     if (decided) {
       FS_RETURN_IF_ERROR_CONTEXT(state_.CommitPrepared(), "recovery");
     } else if (undone) {
@@ -79,13 +80,12 @@ absl::StatusOr<std::optional<state::Checkpoint>> CheckpointProtocol::Recover() {
 
   const auto& last = state_.last();
   if (decider_ != nullptr) {
-    const std::optional<connector::Marker> of_state =
-        last ? std::optional(connector::Marker{last->run_id, last->sequence}) : std::nullopt;
+    const std::optional<connector::Marker> of_state = last ? std::optional(connector::Marker{last->run_id, last->sequence}) : std::nullopt;
     if (of_state != marker) {
-      return FailedPrecondition("the state's last is {}, the outputs' last is {}: the state is not this run's, or one of both was lost; "
-                                "restore the missing folder, or drop the function and create it anew",
-                                last ? Describe(last->run_id, last->sequence) : "none",
-                                marker ? Describe(marker->run_id, marker->sequence) : "none");
+      return FailedPrecondition(
+          "the state's last is {}, the outputs' last is {}: the state is not this run's, or one of both was lost; "
+          "restore the missing folder, or drop the function and create it anew",
+          last ? Describe(last->run_id, last->sequence) : "none", marker ? Describe(marker->run_id, marker->sequence) : "none");
     }
   }
   run_id_ = last ? last->run_id : NewRunId();

@@ -5,7 +5,7 @@
 
 namespace fs::task {
 
-InputOrder::InputOrder(config::InputSelector selector, std::vector<size_t> group_sizes) : selector_(selector) {
+InputOrder::InputOrder(config::InputSelector selector, const std::vector<size_t>& group_sizes) : selector_(selector) {
   size_t input = 0;
   for (const size_t size : group_sizes) {
     auto& group = groups_.emplace_back();

@@ -21,7 +21,7 @@ namespace fs::task {
 class InputOrder {
  public:
   // group_sizes: number of inputs of each group; inputs are numbered through.
-  InputOrder(config::InputSelector selector, std::vector<size_t> group_sizes);
+  InputOrder(config::InputSelector selector, const std::vector<size_t>& group_sizes);
 
   // Input numbers in the order of asking. Holds until the next call of Served.
   [[nodiscard]] std::span<const size_t> order() const { return order_; }

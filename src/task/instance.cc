@@ -26,11 +26,14 @@ constexpr absl::Duration kFlushAtStop = absl::Seconds(1);
 }  // namespace
 
 Instance::Instance(InstanceSpec spec)
-    : spec_(std::move(spec)), config_(spec_.function->config), order_(config_.input_selector, [this] {
-        std::vector<size_t> sizes;
-        for (const auto& group : config_.input_groups) sizes.push_back(group.inputs.size());
-        return sizes;
-      }()),
+    : spec_(std::move(spec)),
+      config_(spec_.function->config),
+      order_(config_.input_selector,
+             [this] {
+               std::vector<size_t> sizes;
+               for (const auto& group : config_.input_groups) sizes.push_back(group.inputs.size());
+               return sizes;
+             }()),
       suspect_after_(spec_.suspect_after) {}
 
 Instance::~Instance() { interruptible_.store(nullptr); }
@@ -102,9 +105,10 @@ absl::Status Instance::OpenConnectors() {
     sinks_.push_back(std::move(sink));
     if (owner->decider() == nullptr) continue;
     if (decider_ != nullptr && decider_ != owner->decider()) {
-      return InvalidArgument("{} (line {}): two outputs would each have to decide a checkpoint, so they cannot be exactly-once together; "
-                             "use outputs of one kind, or delivery: at-least-once",
-                             endpoint.path, endpoint.line);
+      return InvalidArgument(
+          "{} (line {}): two outputs would each have to decide a checkpoint, so they cannot be exactly-once together; "
+          "use outputs of one kind, or delivery: at-least-once",
+          endpoint.path, endpoint.line);
     }
     decider_ = owner->decider();
   }
@@ -197,8 +201,8 @@ absl::Status Instance::ProcessBatch(size_t input, std::span<const Record> record
     if (!processed.ok()) {
       const size_t index = std::min(guest_->processed_before_end(), records.size() - 1);
       spec_.on_suspect(since_checkpoint_ + index);
-      return WithContext(processed.status(), fmt::format("{} partition {} offset {}", inputs_[input].topic, records[index].partition,
-                                                         records[index].offset));
+      return WithContext(processed.status(),
+                         fmt::format("{} partition {} offset {}", inputs_[input].topic, records[index].partition, records[index].offset));
     }
     const sandbox::BatchResult& result = *processed;
     const double seconds = absl::ToDoubleSeconds(absl::Now() - started) / static_cast<double>(std::max<size_t>(result.processed, 1));
@@ -226,7 +230,8 @@ void Instance::Advance(size_t input, std::span<const Record> records) {
   connector::Positions& positions = positions_[input];
   // Records of a partition come in runs: one look-up for each run.
   for (size_t i = 0; i < records.size(); ++i) {
-    if (i + 1 == records.size() || records[i + 1].partition != records[i].partition) positions[records[i].partition] = records[i].offset + 1;
+    if (i + 1 == records.size() || records[i + 1].partition != records[i].partition)
+      positions[records[i].partition] = records[i].offset + 1;
   }
   has_progress_ = true;
   since_checkpoint_ += records.size();
@@ -276,8 +281,7 @@ bool Instance::is_dirty() const { return has_progress_ || state_->pending_bytes(
 size_t Instance::pending_bytes() const { return state_->pending_bytes() + (decider_ != nullptr ? decider_->pending_bytes() : 0); }
 
 absl::Status Instance::TakeCheckpoint() {
-  FS_ASSIGN_OR_RETURN_CONTEXT(std::optional<std::string> bytes, guest_->TakeCheckpoint(checkpoints_->next_sequence()),
-                              "take_checkpoint");
+  FS_ASSIGN_OR_RETURN_CONTEXT(std::optional<std::string> bytes, guest_->TakeCheckpoint(checkpoints_->next_sequence()), "take_checkpoint");
   FS_RETURN_IF_ERROR(WriteEmitted());
   return CommitWith(std::move(bytes));
 }
@@ -286,7 +290,7 @@ absl::Status Instance::FlushOutputs() {
   std::optional<absl::Time> give_up;
   bool has_waited = false;
   while (true) {
-    const absl::Status status = checkpoints_->Flush(absl::Now() + kFlushSlice);
+    absl::Status status = checkpoints_->Flush(absl::Now() + kFlushSlice);
     if (!absl::IsDeadlineExceeded(status)) {
       if (has_waited) Waiting("");
       return status;
@@ -380,9 +384,10 @@ void Instance::OnRevoked(std::span<const int32_t>) {
 void Instance::OnLost(std::span<const int32_t>) {
   // All of their work is committed: there is nothing to give up, and where they come back they go on from there.
   if (!is_dirty()) return;
-  revoke_status_.Update(Unavailable("{}: the group took the partitions away before their work was committed; it is given up and starts "
-                                    "again from the last checkpoint",
-                                    inputs_[polled_input_].topic));
+  revoke_status_.Update(
+      Unavailable("{}: the group took the partitions away before their work was committed; it is given up and starts "
+                  "again from the last checkpoint",
+                  inputs_[polled_input_].topic));
 }
 
 }  // namespace fs::task

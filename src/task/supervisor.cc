@@ -98,9 +98,10 @@ absl::Status SupervisorImpl::CheckEndpoints(const config::FunctionConfig& config
     FS_ASSIGN_OR_RETURN(const connector::Connector* const connector, environment_.connectors->Find(output));
     FS_RETURN_IF_ERROR(connector->ValidateOutput(output));
     if (config.delivery == config::Delivery::kExactlyOnce && connector->guarantee() == connector::Guarantee::kAtLeastOnce) {
-      return InvalidArgument("delivery (line {}): exactly-once cannot be kept with {} (line {}): output-type {} repeats outputs after a crash; "
-                             "use delivery: at-least-once, or another output",
-                             config.delivery_line, output.path, output.line, output.type);
+      return InvalidArgument(
+          "delivery (line {}): exactly-once cannot be kept with {} (line {}): output-type {} repeats outputs after a crash; "
+          "use delivery: at-least-once, or another output",
+          config.delivery_line, output.path, output.line, output.type);
     }
   }
   return absl::OkStatus();
@@ -241,7 +242,8 @@ absl::StatusOr<std::unique_ptr<Supervisor>> Supervisor::Create(const Options& op
     std::filesystem::create_directories(folder, error);
     if (error) return Internal("{}: cannot be made: {}", folder.string(), error.message());
   }
-  return std::make_unique<SupervisorImpl>(options, catalog, TaskEnvironment{&runtime, &states, &connectors, options.state_dir, options.log_dir});
+  return std::make_unique<SupervisorImpl>(options, catalog,
+                                          TaskEnvironment{&runtime, &states, &connectors, options.state_dir, options.log_dir});
 }
 
 }  // namespace fs::task

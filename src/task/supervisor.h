@@ -1,7 +1,7 @@
 // All functions of the server: create, start, stop, drop, and what each is doing.
 //
-// One per server, thread-safe; gRPC's threads call it. It owns a Task per function, whose instance runs on a thread of its own. Calls wait for
-// what they caused: create answers when the function runs, or with what stopped it, and then nothing is left behind.
+// One per server, thread-safe; gRPC's threads call it. It owns a Task per function, whose instance runs on a thread of its own. Calls wait
+// for what they caused: create answers when the function runs, or with what stopped it, and then nothing is left behind.
 #ifndef FUNCTION_STREAM_TASK_SUPERVISOR_H_
 #define FUNCTION_STREAM_TASK_SUPERVISOR_H_
 

@@ -14,7 +14,7 @@ namespace {
 constexpr absl::Duration kStopGrace = absl::Milliseconds(400);
 // An instance that lived this long has shown that it can: earlier failures are forgiven.
 constexpr absl::Duration kHealthy = absl::Minutes(1);
-constexpr size_t kMaxErrorBytes = 64 * 1024;
+constexpr size_t kMaxErrorBytes = size_t{64} << 10;
 
 bool IsFinal(const absl::Status& status) {
   return absl::IsAborted(status) || absl::IsInvalidArgument(status) || absl::IsFailedPrecondition(status) || absl::IsUnimplemented(status);
@@ -84,8 +84,8 @@ absl::Status Task::Start(StartMode mode) {
 
 absl::Status Task::WaitUntilRunning() {
   absl::MutexLock lock(&mutex_);
-  mutex_.Await(absl::Condition(
-      +[](Task* task) ABSL_EXCLUSIVE_LOCKS_REQUIRED(task->mutex_) { return task->opened_ || !task->alive_; }, this));
+  mutex_.Await(
+      absl::Condition(+[](Task* task) ABSL_EXCLUSIVE_LOCKS_REQUIRED(task->mutex_) { return task->opened_ || !task->alive_; }, this));
   return opened_ ? absl::OkStatus() : end_;
 }
 
@@ -205,8 +205,7 @@ absl::Status Task::RunInstance() {
     SetStatus(Status::kRunning, "");
     absl::MutexLock lock(&mutex_);
     opened_ = true;
-    mutex_.Await(absl::Condition(
-        +[](Task* task) ABSL_EXCLUSIVE_LOCKS_REQUIRED(task->mutex_) { return !task->held_; }, this));
+    mutex_.Await(absl::Condition(+[](Task* task) ABSL_EXCLUSIVE_LOCKS_REQUIRED(task->mutex_) { return !task->held_; }, this));
   }
   if (status.ok()) status = instance.Run();
   absl::MutexLock lock(&mutex_);
@@ -214,7 +213,7 @@ absl::Status Task::RunInstance() {
   return status;
 }
 
-void Task::SetStatus(Status status, std::string reason) {
+void Task::SetStatus(Status status, const std::string& reason) {
   absl::MutexLock lock(&mutex_);
   reason_ = Cut(reason);
   if (status_ == status) return;
@@ -244,8 +243,7 @@ Description Task::Describe() const {
       const config::Property* topic = endpoint.Find("topic");
       if (topic == nullptr) topic = endpoint.Find("path");
       for (const auto& [partition, offset] : positions_[input]) {
-        description.positions.push_back(
-            {static_cast<uint32_t>(group), topic != nullptr ? topic->value : std::string(), partition, offset});
+        description.positions.push_back({static_cast<uint32_t>(group), topic != nullptr ? topic->value : std::string(), partition, offset});
       }
       ++input;
     }

@@ -6,7 +6,8 @@
 //   stop requested                                        STOPPED
 //   user code raised (on_error: fail), bad configuration  FAILED, with the reason; start tries again
 //   state of another run                                  FAILED
-//   trap, time-out, memory, heartbeat, I/O                RESTARTING: a new instance from the last checkpoint after a back-off that doubles;
+//   trap, time-out, memory, heartbeat, I/O                RESTARTING: a new instance from the last checkpoint after a back-off that
+//   doubles;
 //                                                         FAILED after restart.max_attempts in a row; a minute of health forgives
 #ifndef FUNCTION_STREAM_TASK_TASK_H_
 #define FUNCTION_STREAM_TASK_TASK_H_
@@ -73,7 +74,7 @@ class Task {
   void Body();
   // Runs one instance to its end.
   [[nodiscard]] absl::Status RunInstance();
-  void SetStatus(Status status, std::string reason);
+  void SetStatus(Status status, const std::string& reason);
   // Interrupts a call that goes on too long after a stop was asked for.
   void WatchStop();
 
@@ -90,9 +91,9 @@ class Task {
 
   mutable absl::Mutex mutex_;
   Instance* instance_ ABSL_GUARDED_BY(mutex_) = nullptr;
-  std::unique_ptr<observe::FunctionLog> log_;  // of the running thread
-  std::optional<uint64_t> suspect_after_;      // likewise (InstanceSpec)
-  bool alive_ ABSL_GUARDED_BY(mutex_) = false;   // the thread has work
+  std::unique_ptr<observe::FunctionLog> log_;   // of the running thread
+  std::optional<uint64_t> suspect_after_;       // likewise (InstanceSpec)
+  bool alive_ ABSL_GUARDED_BY(mutex_) = false;  // the thread has work
   bool held_ ABSL_GUARDED_BY(mutex_) = false;
   bool patient_ ABSL_GUARDED_BY(mutex_) = false;
   bool opened_ ABSL_GUARDED_BY(mutex_) = false;  // an instance was opened since Start

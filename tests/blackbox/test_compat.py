@@ -37,13 +37,17 @@ def test_sql_is_refused_in_words(stub: rpc.FunctionStreamServiceStub) -> None:
 
 
 def test_create_function_takes_a_python_source(stub: rpc.FunctionStreamServiceStub) -> None:
-    answer = stub.CreateFunction(pb.CreateFunctionRequest(config_bytes=(GOOD + "init_config: {class_name: Echo}\n").encode(), function_bytes=ECHO))
+    answer = stub.CreateFunction(
+        pb.CreateFunctionRequest(config_bytes=(GOOD + "init_config: {class_name: Echo}\n").encode(), function_bytes=ECHO)
+    )
     assert answer.status_code == pb.CREATED, answer.message
 
 
 def test_a_package_may_come_without_the_parents_of_its_modules(stub: rpc.FunctionStreamServiceStub) -> None:
     modules = [
-        pb.PythonModule(module_name="acme.jobs.echo", module_bytes=b"from acme.common import wrap\n" + ECHO.replace(b"emit(data)", b"emit(wrap(data))")),
+        pb.PythonModule(
+            module_name="acme.jobs.echo", module_bytes=b"from acme.common import wrap\n" + ECHO.replace(b"emit(data)", b"emit(wrap(data))")
+        ),
         pb.PythonModule(module_name="acme.common", module_bytes=b"def wrap(data): return data\n"),
     ]
     answer = stub.CreatePythonFunction(pb.CreatePythonFunctionRequest(class_name="Echo", modules=modules, config_content=GOOD))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
@@ -55,7 +54,9 @@ BAD_CONFIGURATIONS = {
     "boolean": (GOOD + "enable_checkpoint: perhaps\n", ["enable_checkpoint (line 11)"]),
     "nested init_config": (GOOD + "init_config: {a: {b: c}}\n", ["init_config", "line 11"]),
     "broker": (
-        GOOD.replace("input-type: embedded", "input-type: kafka").replace("        topic: in", "        bootstrap_servers: nonsense\n        topic: in"),
+        GOOD.replace("input-type: embedded", "input-type: kafka").replace(
+            "        topic: in", "        bootstrap_servers: nonsense\n        topic: in"
+        ),
         ["bootstrap_servers (line 6)", "nonsense"],
     ),
     "kafka property": (
@@ -170,9 +171,11 @@ def test_foreign_sections_are_accepted_with_a_warning(tmp_path: Path) -> None:
 def test_the_configuration_can_come_from_the_environment(tmp_path: Path) -> None:
     folder = tmp_path / "conf"
     folder.mkdir()
-    (folder / "config.yaml").write_text(yaml.safe_dump({"service": {"port": 0}, "task_storage": {"db_path": "elsewhere/task"}}), encoding="utf-8")
+    (folder / "config.yaml").write_text(
+        yaml.safe_dump({"service": {"port": 0}, "task_storage": {"db_path": "elsewhere/task"}}), encoding="utf-8"
+    )
     server = Server(tmp_path / "server", env={"FUNCTION_STREAM_CONF": str(folder)})
     server.arguments = []
     with server:
         assert (server.home / "elsewhere/task").is_dir()
-    assert os.path.exists(server.home)
+    assert server.home.exists()

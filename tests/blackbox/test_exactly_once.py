@@ -42,7 +42,7 @@ def test_sigkill_mid_stream_leaves_totals_and_outputs_exact(tmp_path: Path, kill
         for kill in range(kills):
             with server.client() as client:
                 # Some of it done, not all of it.
-                wait_for(lambda: len(read_all(client, "out")) > kill * 500, "progress")
+                wait_for(lambda: len(read_all(client, "out")) > kill * 500, "progress")  # noqa: B023 (waits within the turn)
             server.kill()
             server.start()
         with server.client() as client:

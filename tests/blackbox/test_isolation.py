@@ -33,8 +33,12 @@ def test_same_class_name_and_other_code_do_not_meet(client: FsClient) -> None:
     assert read(client, "two-out", 1) == [b"('two', ['two'], [b'two'])"]
 
 
-@pytest.mark.parametrize("function", [hostile.Loops, hostile.LoopsInC, hostile.LoopsAndCatches, hostile.Sleeps], ids=lambda one: one.__name__)
-def test_a_function_that_never_returns_is_stopped_and_dropped_within_two_seconds(client: FsClient, function: type[FSProcessorDriver]) -> None:
+@pytest.mark.parametrize(
+    "function", [hostile.Loops, hostile.LoopsInC, hostile.LoopsAndCatches, hostile.Sleeps], ids=lambda one: one.__name__
+)
+def test_a_function_that_never_returns_is_stopped_and_dropped_within_two_seconds(
+    client: FsClient, function: type[FSProcessorDriver]
+) -> None:
     create(client, "bad", function, source="bad-in", target="bad-out")
     create(client, "good", Remembering, source="good-in", target="good-out")
     client.publish("bad-in", [b"fine"])
@@ -57,7 +61,7 @@ def test_a_function_that_never_returns_is_stopped_and_dropped_within_two_seconds
 
 
 @pytest.mark.parametrize(
-    "function, policy", [(hostile.Loops, "process_timeout"), (hostile.LoopsInC, "process_timeout"), (hostile.Allocates, "memory_mb")]
+    ("function", "policy"), [(hostile.Loops, "process_timeout"), (hostile.LoopsInC, "process_timeout"), (hostile.Allocates, "memory_mb")]
 )
 def test_a_limit_ends_the_instance_and_says_which(client: FsClient, function: type[FSProcessorDriver], policy: str) -> None:
     create(

@@ -44,7 +44,7 @@ def test_starting_and_stopping_twice_changes_nothing(client: FsClient) -> None:
     assert status(client, "counter") == "RUNNING"
 
 
-@pytest.mark.parametrize("function, expected", [(Counter, None), (Remembering, None)])
+@pytest.mark.parametrize(("function", "expected"), [(Counter, None), (Remembering, None)])
 def test_a_stopped_function_goes_on_where_it_was(client: FsClient, function: type, expected: None) -> None:
     create(client, "one", function)
     values = [b"1", b"2", b"3"] if function is Remembering else events(3)
@@ -77,7 +77,7 @@ def test_drop_removes_state_package_and_log_and_frees_the_name(server: Server, c
     read(client, "out", 3)
     client.drop_function("counter")
     assert client.show_functions().functions == []
-    left = [path for path in server.home.rglob("*counter*")]
+    left = list(server.home.rglob("*counter*"))
     assert left == [], left
 
     # The successor of the name begins with an empty state, and reads from where its group stands.
@@ -94,7 +94,7 @@ def test_a_failed_create_leaves_the_name_free_and_nothing_behind(server: Server,
     with pytest.raises(BadRequestError):
         client.create_python_function("Counter", [("counting", b"raise ValueError('on import')")], between("counter").to_yaml())
     assert client.show_functions().functions == []
-    assert [path for path in server.home.rglob("*counter*")] == []
+    assert list(server.home.rglob("*counter*")) == []
     create(client, "counter", Counter)
 
 

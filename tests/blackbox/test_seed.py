@@ -41,7 +41,9 @@ def test_the_guides_code_runs_as_printed(server: Server, kafka: Kafka, tmp_path:
     kafka.create_topic("raw-data", 1)
     kafka.create_topic("clean-data", 1)
     script = "\n".join(code_blocks())
-    replaced = script.replace('host="10.0.0.1", port=8080', f'host="127.0.0.1", port={server.port}').replace("kafka:9092", kafka.bootstrap_servers)
+    replaced = script.replace('host="10.0.0.1", port=8080', f'host="127.0.0.1", port={server.port}').replace(
+        "kafka:9092", kafka.bootstrap_servers
+    )
     assert replaced.count(kafka.bootstrap_servers) == 2 and str(server.port) in replaced
     program = tmp_path / "etl_job.py"
     program.write_text(replaced, encoding="utf-8")

@@ -209,13 +209,13 @@ def check_decimal_pickle_regular_expressions_and_xml():
     import decimal
     import pickle
     import re
-    import xml.etree.ElementTree as tree
+    from xml.etree import ElementTree
 
     assert decimal.Decimal("0.1") + decimal.Decimal("0.2") == decimal.Decimal("0.3")
     value = {"a": [1, 2.5, None, "ü"], "b": (True, b"x")}
     assert pickle.loads(pickle.dumps(value)) == value == copy.deepcopy(value)
     assert re.sub(r"(\w+) (\w+)", r"\2 \1", "hello world") == "world hello"
-    assert tree.fromstring("<a><b c='1'/></a>").find("b").get("c") == "1"
+    assert ElementTree.fromstring("<a><b c='1'/></a>").find("b").get("c") == "1"
 
 
 def check_tracebacks_name_the_library():

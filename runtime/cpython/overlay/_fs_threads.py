@@ -4,12 +4,11 @@ import _thread
 import threading
 
 _REASON = (
-    "threads are not available in the sandbox: an instance runs on one thread; "
-    "use asyncio for waiting, and more partitions for more cores"
+    "threads are not available in the sandbox: an instance runs on one thread; use asyncio for waiting, and more partitions for more cores"
 )
 
 
-def _start_new_thread(function, args, kwargs={}, /):
+def _start_new_thread(function, args, kwargs=None, /):
     raise RuntimeError(_REASON)
 
 

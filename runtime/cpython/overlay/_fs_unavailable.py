@@ -17,7 +17,7 @@ class _Finder:
         reason = MODULES.get(name)
         # importlib.util.find_spec only asks; for it None is the answer. importlib itself calls through _find_spec.
         if reason is None or sys._getframe(2).f_code.co_name != "_find_and_load_unlocked":
-            return None
+            return
         raise ModuleNotFoundError(f"{name} is not available in the sandbox: {reason}", name=name)
 
 

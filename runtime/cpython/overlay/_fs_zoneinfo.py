@@ -1,10 +1,10 @@
 """zoneinfo without a file system: the time zones come from the frozen module _fs_tzdata (freeze.py makes it)."""
 
 import io
-
-import _fs_tzdata
 import zoneinfo
 from zoneinfo import _common, _tzpath
+
+import _fs_tzdata
 
 
 def _load_tzdata(key):

@@ -17,7 +17,7 @@ Graveyard::~Graveyard() {
   // Each Burial that is left is read by its thread for as long as that runs: it is not freed.
 }
 
-void Graveyard::Bury(std::function<void()> close) {
+void Graveyard::Bury(const std::function<void()>& close) {
   absl::MutexLock lock(&mutex_);
   Clear();
   auto burial = std::make_unique<Burial>();

@@ -25,7 +25,7 @@ class Graveyard {
   ~Graveyard();
 
   // Runs `close` on another thread; here, where the machine has no thread to give.
-  void Bury(std::function<void()> close);
+  void Bury(const std::function<void()>& close);
 
  private:
   struct Burial {

@@ -36,7 +36,7 @@ class NativeGuests:
         self.folder = tempfile.mkdtemp(prefix="fs-native-")
         build = ROOT / "build" / "native-guest" / hashlib.sha256(python.encode()).hexdigest()[:8]
         subprocess.run([ROOT / "runtime/guest/native/build.sh", python, build], check=True)
-        self.path = os.path.join(self.folder, "socket")
+        self.path = str(Path(self.folder) / "socket")
         folders = [build, ROOT / "runtime", ROOT / "python/fs_api/src"]
         command = [python, "-I", "-S", Path(__file__).with_name("native_server.py"), self.path, *folders]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)

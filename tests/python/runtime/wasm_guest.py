@@ -248,4 +248,4 @@ class WasmGuest(Guest):
     def close(self):
         for name in ("1", "2"):
             (Path(self.printed_to) / name).unlink(missing_ok=True)
-        os.rmdir(self.printed_to)
+        Path(self.printed_to).rmdir()

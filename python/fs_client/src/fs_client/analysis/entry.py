@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FunctionType
@@ -157,7 +158,9 @@ def _binds(statement: ast.stmt, name: str) -> bool:
         return statement.name == name
     if isinstance(statement, (ast.Import, ast.ImportFrom)):
         return any((alias.asname or alias.name) == name for alias in statement.names)
-    targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
+    targets: Sequence[Optional[ast.expr]] = (
+        statement.targets if isinstance(statement, ast.Assign) else (getattr(statement, "target", None),)
+    )
     return any(isinstance(target, ast.Name) and target.id == name for target in targets)
 
 

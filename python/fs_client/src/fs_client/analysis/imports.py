@@ -132,8 +132,8 @@ class _Imports:
 
     def branches(self, node: Union[ast.If, ast.IfExp]) -> list[ast.AST]:
         taken = truth(node.test, self.runtime)
-        body = node.body if isinstance(node.body, list) else [node.body]
-        orelse = node.orelse if isinstance(node.orelse, list) else [node.orelse]
+        body: Sequence[ast.AST] = node.body if isinstance(node.body, list) else (node.body,)
+        orelse: Sequence[ast.AST] = node.orelse if isinstance(node.orelse, list) else (node.orelse,)
         return [node.test, *(body if taken is not False else ()), *(orelse if taken is not True else ())]
 
     def visit_try(self, node: ast.AST, place: _Place) -> None:

@@ -99,7 +99,8 @@ struct fs_emitted {
   int32_t key_len;    /* -1: no key */
   uint32_t headers_len;
   uint32_t kind;        /* enum fs_emit_kind */
-  int64_t timestamp_ms; /* FS_NO_TIMESTAMP: that of the message in hand; for a watermark, the watermark */
+  int64_t timestamp_ms; /* where emit was given none, that of the message in hand; FS_NO_TIMESTAMP: the
+                           time of writing; for a watermark, the watermark */
 };
 enum fs_emit_kind { FS_EMIT_RECORD = 0, FS_EMIT_WATERMARK = 1 };
 

@@ -77,7 +77,7 @@ static int add_record(uint32_t channel, const struct fs_view* data, const struct
       .key_len = key != NULL ? (int32_t)key->size : -1,
       .headers_len = (uint32_t)headers->size,
       .kind = FS_EMIT_RECORD,
-      .timestamp_ms = timestamp_ms,
+      .timestamp_ms = timestamp_ms == FS_NO_TIMESTAMP && fs_guest.record != NULL ? fs_guest.record->timestamp_ms : timestamp_ms,
   };
   memcpy(at, &emitted, sizeof emitted);
   at += sizeof emitted;

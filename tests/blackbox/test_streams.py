@@ -32,6 +32,13 @@ def test_records_come_back_as_they_were_published_in_order(client: FsClient) -> 
     assert records[2].timestamp_ms == 1234
 
 
+def test_event_time_goes_through_a_function(client: FsClient) -> None:
+    create(client, "sum", Remembering)
+    client.publish("in", [Record(b"1", timestamp_ms=1234), Record(b"2", timestamp_ms=5678)])
+    read(client, "out", 2)
+    assert [one.timestamp_ms for one in client.subscribe("out", follow=False)] == [1234, 5678]
+
+
 def test_a_large_topic_is_read_whole(client: FsClient) -> None:
     values = [f"{number}".encode() * 50 for number in range(20_000)]
     client.publish("topic", values)

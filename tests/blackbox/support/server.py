@@ -24,11 +24,17 @@ class ServerFailed(Exception):
 class Server:
     """One server and its folder. Data stays in the folder, so a restarted server finds what the one before left."""
 
-    def __init__(self, home: Path, config: dict[str, object] | None = None, env: dict[str, str] | None = None) -> None:
-        self.binary = Path(os.environ["FS_SERVER"])
+    def __init__(
+        self,
+        home: Path,
+        config: dict[str, object] | None = None,
+        env: dict[str, str] | None = None,
+        binary: Path | None = None,
+    ) -> None:
+        self.binary = binary or Path(os.environ["FS_SERVER"])
         self.home = home
         self.port = 0
-        self._env = env or {}
+        self.env = dict(env or {})
         self._process: subprocess.Popen[str] | None = None
         self._stderr: list[str] = []
         home.mkdir(parents=True, exist_ok=True)
@@ -43,7 +49,7 @@ class Server:
         process = subprocess.Popen(
             [str(self.binary), *self.arguments],
             cwd=self.home,
-            env={**os.environ, "FUNCTION_STREAM_HOME": str(self.home), **self._env},
+            env={**os.environ, "FUNCTION_STREAM_HOME": str(self.home), **self.env},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

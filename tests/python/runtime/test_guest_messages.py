@@ -102,6 +102,13 @@ def test_one_output_is_named_in_the_error(guest):
     assert guest.report().message == "emit(): channel 3: the function has 1 output (0)"
 
 
+def test_an_emit_without_a_timestamp_has_that_of_the_message_in_hand(guest):
+    """A bug once: outputs had the time of writing, and event time ended at the first function."""
+    guest.start(emitter("ctx.emit(data)", "ctx.emit(data, key=b'k')", "ctx.emit(data, timestamp=7)"))
+    assert guest.process(Record(b"v", None, (), 5, 0, 0, 0), Record(b"w", None, (), None, 1, 0, 0)) == OK, guest.report()
+    assert [emitted.timestamp for emitted in guest.emitted] == [5, 5, 7, None, None, 7]
+
+
 def test_the_message_in_hand(guest):
     guest.start(
         emitter(

@@ -12,7 +12,7 @@ from .state import MemoryKvStore, MemoryState
 
 @dataclass(frozen=True)
 class Emitted:
-    """One emitted message. timestamp: None where emit() was given none."""
+    """One emitted message. timestamp: where emit() was given none, that of the message in hand."""
 
     data: bytes
     channel: int = 0
@@ -104,7 +104,10 @@ class MemoryContext(Context):
         timestamp: Optional[int] = None,
     ) -> None:
         self._check_channel("emit", channel)
-        checked_timestamp = None if timestamp is None else to_milliseconds(timestamp, "emit", "timestamp", 0)
+        if timestamp is not None:
+            checked_timestamp: Optional[int] = to_milliseconds(timestamp, "emit", "timestamp", 0)
+        else:
+            checked_timestamp = None if self.message_in_hand is None else self.message_in_hand.timestamp
         checked_data = to_bytes(data, "emit", "data")
         checked_key = None if key is None else to_bytes(key, "emit", "key")
         checked_headers = [] if headers is None else to_headers(headers)

@@ -65,9 +65,8 @@ def main() -> int:
     console.print("kafka: starting a broker")
     with local_kafka() as kafka, local_server(server) as port, FsClient(host="127.0.0.1", port=port) as client:
         console.print(f"kafka: {kafka}; server: listening on 127.0.0.1:{port}")
-        for future in (
-            AdminClient({"bootstrap.servers": kafka}).create_topics([NewTopic("raw-data", 1), NewTopic("clean-data", 1)]).values()
-        ):
+        admin = AdminClient({"bootstrap.servers": kafka})
+        for future in admin.create_topics([NewTopic("raw-data", 1), NewTopic("clean-data", 1)]).values():
             future.result()
         task_config = (
             WasmTaskBuilder()

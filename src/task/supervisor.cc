@@ -230,6 +230,11 @@ void SupervisorImpl::Shutdown() {
     for (const auto& [name, task] : tasks_) tasks.push_back(task);
   }
   for (const auto& task : tasks) task->RequestStop();
+  // One grace for all: functions that hang must not add up.
+  const absl::Time grace = absl::Now() + Task::kStopGrace;
+  for (const auto& task : tasks) {
+    if (!task->WaitEnded(grace)) task->Interrupt();
+  }
   for (const auto& task : tasks) task->Join();
 }
 

@@ -10,8 +10,6 @@
 namespace fs::task {
 namespace {
 
-// A stop waits this long for the call in progress before it interrupts it.
-constexpr absl::Duration kStopGrace = absl::Milliseconds(400);
 // An instance that lived this long has shown that it can: earlier failures are forgiven.
 constexpr absl::Duration kHealthy = absl::Minutes(1);
 constexpr size_t kMaxErrorBytes = size_t{64} << 10;
@@ -102,20 +100,22 @@ void Task::RequestStop() {
 }
 
 void Task::Join() {
-  WatchStop();
+  // Asked again and again: an interrupt only reaches the guest that is there at the time.
+  while (stopping_.load() && !WaitEnded(absl::Now() + kStopGrace)) Interrupt();
   absl::MutexLock lock(&thread_mutex_);
   thread_.Join();
   if (stopping_.load()) SetStatus(Status::kStopped, "");
 }
 
-void Task::WatchStop() {
+bool Task::WaitEnded(absl::Time deadline) {
   const auto ended = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return !alive_; };
   absl::MutexLock lock(&mutex_);
-  if (!stopping_.load()) return;
-  // Asked again and again: an interrupt only reaches the guest that is there at the time.
-  while (!mutex_.AwaitWithTimeout(absl::Condition(&ended), kStopGrace)) {
-    if (instance_ != nullptr) instance_->Interrupt();
-  }
+  return mutex_.AwaitWithDeadline(absl::Condition(&ended), deadline);
+}
+
+void Task::Interrupt() {
+  absl::MutexLock lock(&mutex_);
+  if (instance_ != nullptr) instance_->Interrupt();
 }
 
 absl::Status Task::Destroy() {

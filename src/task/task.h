@@ -60,6 +60,12 @@ class Task {
   // Join waits for that, within about a second. OK when it is not running.
   void RequestStop();
   void Join();
+  // The two halves of Join's wait, for whoever stops many at once. False: it still runs at the deadline. Interrupt gives up the call in
+  // progress.
+  [[nodiscard]] bool WaitEnded(absl::Time deadline);
+  void Interrupt();
+  // How long a call may go on after a stop was asked for.
+  static constexpr absl::Duration kStopGrace = absl::Milliseconds(400);
 
   // Removes state and log. Only when it does not run.
   [[nodiscard]] absl::Status Destroy();
@@ -75,8 +81,6 @@ class Task {
   // Runs one instance to its end.
   [[nodiscard]] absl::Status RunInstance();
   void SetStatus(Status status, const std::string& reason);
-  // Interrupts a call that goes on too long after a stop was asked for.
-  void WatchStop();
 
   const TaskEnvironment environment_;
   const std::shared_ptr<const catalog::Function> function_;

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 from fs_api import FSProcessorDriver
 from fs_client import FsClient
 from functions import hostile
 from functions.counting import Remembering
+from support.server import Server
 from support.topics import between, create, read, status
 from support.wait import wait_for
 
@@ -80,6 +82,22 @@ def test_a_limit_ends_the_instance_and_says_which(client: FsClient, function: ty
     # What came before the message that is to blame is not held back by it.
     assert read(client, "out", 1) == [b"fine"]
     client.drop_function("bad")
+
+
+def test_many_hanging_functions_do_not_hold_up_the_servers_end(tmp_path: Path) -> None:
+    """A bug once: their grace added up, and twenty of them took longer than the ten seconds that a stop may."""
+    with Server(tmp_path / "server") as server:
+        with server.client() as client:
+            for number in range(20):
+                create(client, f"bad-{number}", hostile.LoopsInC, target=f"out-{number}")
+            client.publish("in", [b"fine"])
+            for number in range(20):
+                read(client, f"out-{number}", 1)
+            client.publish("in", [b"now"])
+            wait_for(lambda: client.describe_function("bad-0").positions[0].offset == 1, "a checkpoint")
+        started = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - started < 10
 
 
 def test_an_exception_fails_the_function_with_its_traceback_and_keeps_what_came_before(client: FsClient) -> None:

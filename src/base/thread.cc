@@ -12,9 +12,16 @@ namespace {
 // Wasmtime's own limit for guest frames (sandbox/) is below this, so that a guest overflows its stack before we overflow ours.
 constexpr size_t kStackBytes = size_t{8} << 20;
 
+struct Entry {
+  std::string name;
+  std::function<void()> body;
+};
+
+// The thread names itself, so that its body never runs, and is never seen, without the name.
 void* Run(void* argument) {
-  std::unique_ptr<std::function<void()>> body(static_cast<std::function<void()>*>(argument));
-  (*body)();
+  std::unique_ptr<Entry> entry(static_cast<Entry*>(argument));
+  pthread_setname_np(pthread_self(), entry->name.c_str());
+  entry->body();
   return nullptr;
 }
 
@@ -33,7 +40,7 @@ absl::StatusOr<Thread> Thread::Start(const std::string& name, std::function<void
   pthread_sigmask(SIG_BLOCK, &ending, &previous);
 
   Thread thread;
-  auto argument = std::make_unique<std::function<void()>>(std::move(body));
+  auto argument = std::make_unique<Entry>(name.substr(0, 15), std::move(body));
   const int error = pthread_create(&thread.handle_, &attributes, &Run, argument.get());
   pthread_sigmask(SIG_SETMASK, &previous, nullptr);
   pthread_attr_destroy(&attributes);
@@ -41,7 +48,6 @@ absl::StatusOr<Thread> Thread::Start(const std::string& name, std::function<void
 
   static_cast<void>(argument.release());
   thread.running_ = true;
-  pthread_setname_np(thread.handle_, name.substr(0, 15).c_str());
   return thread;
 }
 

@@ -21,6 +21,7 @@
 #include "base/status.h"
 #include "base/waker.h"
 #include "config/endpoint.h"
+#include "connector/marker.h"
 
 namespace fs::connector {
 
@@ -82,13 +83,6 @@ class Sink {
 
   // Everything written is with the outside when this returns OK. May block up to the deadline: kDeadlineExceeded, call again.
   [[nodiscard]] virtual absl::Status Flush(absl::Time deadline) = 0;
-};
-
-// Names a checkpoint where the decider keeps it, private to the function.
-struct Marker {
-  std::string run_id;
-  uint64_t sequence = 0;
-  bool operator==(const Marker&) const = default;
 };
 
 // Makes outputs, positions and marker durable in one step, and so decides whether a checkpoint happened (design: "The checkpoint

@@ -62,7 +62,6 @@ absl::StatusOr<Instance::Step> Instance::ProcessTogether(size_t input, std::span
 
   const std::span<const Record> done = records.first(step.done);
   Advance(input, done);
-  spec_.counters->processed.fetch_add(done.size(), std::memory_order_relaxed);
   const absl::Status written = WriteEmitted();
   if (absl::IsInvalidArgument(written) && records.size() > 1) {
     spec_.errors->Refused(input, done);
@@ -70,6 +69,7 @@ absl::StatusOr<Instance::Step> Instance::ProcessTogether(size_t input, std::span
                                             done.size(), PlaceOf(input, done.front())));
   }
   FS_RETURN_IF_ERROR(written);
+  spec_.counters->processed.fetch_add(done.size(), std::memory_order_relaxed);
   return step;
 }
 

@@ -7,24 +7,25 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fs_client import FsClient, Record
-from fs_client.config import EmbeddedInput, EmbeddedOutput, FileOutput, WasmTaskBuilder, WasmTaskConfig
+from fs_client.config import EmbeddedInput, EmbeddedOutput, FileOutput, Output, WasmTaskBuilder, WasmTaskConfig
 from fs_client.errors import BadRequestError, ServerError
 from fs_client.models import FunctionDescription
 from functions.failing import Failing, Touching
 from functions.forwarding import Forward
 from support.server import Server
-from support.topics import between, create, read, read_all, read_json, status
+from support.topics import create, read, read_all, read_json, status
 from support.wait import wait_for
 
 # Quick ends: a kill costs an instance, so the limits are low and the pauses short.
 LIMITS = {"memory_mb": 64, "process_timeout_ms": 300}
 EXCEPTIONS = ("raise", "exit", "keyboard", "base", "group", "unprintable", "huge", "surrogates", "recurse", "recurse in data")
+OUTPUTS = (EmbeddedOutput(topic="out"), EmbeddedOutput(topic="dead"))
 ENDS = {"loop": "Timeout", "crash": "Crash", "allocate": "OutOfMemory"}
 
 
@@ -37,22 +38,20 @@ def message(number: int, do: str = "", times: int = 0) -> bytes:
     return json.dumps(event).encode()
 
 
-def failing(name: str, on_error: dict[str, Any], **options: Any) -> WasmTaskConfig:
-    """The configuration of a function with a second output, `dead`."""
-    config = (
-        WasmTaskBuilder()
-        .set_name(name)
-        .add_input_group([EmbeddedInput(topic="in", group_id=f"{name}-group")])
-        .add_output(EmbeddedOutput(topic="out"))
-        .add_output(EmbeddedOutput(topic="dead"))
-        .build()
-    )
+def job(on_error: dict[str, Any], inputs: Sequence[str] = ("in",), outputs: Sequence[Output] = OUTPUTS, **options: Any) -> WasmTaskConfig:
+    """A configuration: each input a group of its own, by default with a second output for dead letters."""
+    builder = WasmTaskBuilder().set_name("job")
+    for topic in inputs:
+        builder.add_input_group([EmbeddedInput(topic=topic, group_id="group")])
+    for output in outputs:
+        builder.add_output(output)
+    config = builder.build()
     config.options.update({"limits": LIMITS, "on_error": on_error, **options})
     return config
 
 
 def start(client: FsClient, on_error: dict[str, Any], **options: Any) -> None:
-    client.create_python_function_from_config(failing("job", on_error, **options), Failing)
+    client.create_python_function_from_config(job(on_error, **options), Failing)
 
 
 def about(client: FsClient) -> FunctionDescription:
@@ -140,16 +139,7 @@ def test_policy_retry_goes_on_until_it_succeeds_and_says_so_meanwhile(client: Fs
 
 
 def test_a_message_that_waits_for_its_retry_holds_back_its_input_only(client: FsClient) -> None:
-    config = (
-        WasmTaskBuilder()
-        .set_name("job")
-        .add_input_group([EmbeddedInput(topic="one", group_id="g")])
-        .add_input_group([EmbeddedInput(topic="two", group_id="g")])
-        .add_output(EmbeddedOutput(topic="out"))
-        .build()
-    )
-    config.options["on_error"] = {"policy": "retry", "backoff_ms": 3_600_000, "backoff_max_ms": 3_600_000}
-    client.create_python_function_from_config(config, Failing)
+    start(client, {"policy": "retry", "backoff_ms": 3_600_000, "backoff_max_ms": 3_600_000}, inputs=("one", "two"))
     client.publish("one", [message(0), message(1, "raise"), message(2)])
     wait_for(lambda: "offset 1" in about(client).reason, "the first input waits")
     client.publish("two", [message(n) for n in range(10, 15)])
@@ -168,18 +158,9 @@ def test_a_message_that_waits_for_its_retry_holds_back_its_input_only(client: Fs
 
 @pytest.mark.parametrize("selector", ["priority", "sequential"])
 def test_a_strict_input_selector_keeps_its_order_over_retries(client: FsClient, selector: str) -> None:
-    config = (
-        WasmTaskBuilder()
-        .set_name("job")
-        .add_input_group([EmbeddedInput(topic="one", group_id="g")])
-        .add_input_group([EmbeddedInput(topic="two", group_id="g")])
-        .add_output(EmbeddedOutput(topic="out"))
-        .build()
-    )
-    config.options.update({"on_error": {"policy": "retry", "backoff_ms": 20, "backoff_max_ms": 20}, "input-selector": selector})
     client.publish("one", [message(0, "raise", times=10), message(1)])
     client.publish("two", [message(10)])
-    client.create_python_function_from_config(config, Failing)
+    start(client, {"policy": "retry", "backoff_ms": 20, "backoff_max_ms": 20}, inputs=("one", "two"), **{"input-selector": selector})
     assert read_json(client, "out", 3) == counts([0, 1, 10])
 
 
@@ -336,50 +317,33 @@ def test_death_within_the_checkpoint_that_skips_leaves_everything_exact(tmp_path
 
 def test_two_inputs_in_another_order_after_a_restart_blame_the_right_message(client: FsClient) -> None:
     """A bug once: the message to blame was known by its number since the checkpoint."""
-    config = (
-        WasmTaskBuilder()
-        .set_name("job")
-        .add_input_group([EmbeddedInput(topic="one", group_id="g")])
-        .add_input_group([EmbeddedInput(topic="two", group_id="g")])
-        .add_output(EmbeddedOutput(topic="out"))
-        .add_output(EmbeddedOutput(topic="dead"))
-        .build()
+    start(
+        client,
+        {"policy": "dead-letter", "dead_letter_output": 1, "backoff_ms": 1},
+        inputs=("one", "two"),
+        checkpoint_interval_seconds=60,
     )
-    config.options.update(
-        {"limits": LIMITS, "on_error": {"policy": "dead-letter", "dead_letter_output": 1, "backoff_ms": 1}, "checkpoint_interval_seconds": 60}
-    )
-    client.create_python_function_from_config(config, Failing)
-    client.publish("two", [message(n) for n in range(100, 105)])
-    wait_for(lambda: about(client).processed == 5, "not committed yet")
+    client.publish("two", [message(1000)])
+    wait_for(lambda: about(client).checkpoint_id > 0, "the first checkpoint, after which there is none for a while")
+    client.publish("two", [message(n) for n in range(1001, 1006)])
+    wait_for(lambda: about(client).processed == 6, "processed and not committed")
     client.publish("one", [message(n, "loop" if n == 3 else "") for n in range(300)])
-    wait_for(lambda: about(client).processed >= 5 + 5 + 299, "all processed, those of the first instance twice")
+    # Now both have records from the start, and the first input has its turn first.
+    wait_for(lambda: about(client).processed >= 6 + 5 + 299, "all processed, those that were not committed twice")
     client.stop_function("job")
     assert [json.loads(letter.value)["n"] for letter in dead_letters(client, 1)] == [3]
     outputs = [json.loads(value) for value in read_all(client, "out")]
-    assert [output["count"] for output in outputs] == list(range(1, 305))
-    assert [output["n"] for output in outputs if output["n"] < 300 and output["n"] not in range(100, 105)] == [
-        n for n in range(300) if n != 3 and n not in range(100, 105)
-    ]
-
-
-@pytest.fixture
-def lines(server: Server) -> Iterator[Path]:
-    yield server.home / "data" / "files" / "lines.txt"
-
-
-def to_file(server: Server, client: FsClient, on_error: dict[str, Any]) -> None:
-    config = between("job")
-    config.outputs[0] = FileOutput("lines.txt")
-    config.outputs.append(EmbeddedOutput(topic="dead"))
-    config.options["on_error"] = on_error
-    client.create_python_function_from_config(config, Forward)
+    assert [output["count"] for output in outputs] == list(range(1, 306))
+    assert [output["n"] for output in outputs if output["n"] < 1000] == [n for n in range(300) if n != 3]
+    assert [output["n"] for output in outputs if output["n"] >= 1000] == list(range(1000, 1006))
 
 
 @pytest.mark.parametrize("bad", [(0,), (7,), (3, 4, 9)], ids=str)
 def test_an_emit_that_its_output_refuses_is_that_messages_failure(server: Server, client: FsClient, bad: tuple[int, ...]) -> None:
     values = [f"two\nlines {n}".encode() if n in bad else f"line {n}".encode() for n in range(10)]
     client.publish("in", values)
-    to_file(server, client, {"policy": "dead-letter", "dead_letter_output": 1})
+    config = job({"policy": "dead-letter", "dead_letter_output": 1}, outputs=(FileOutput("lines.txt"), EmbeddedOutput("dead")))
+    client.create_python_function_from_config(config, Forward)
     described = wait_done(client, 10)
     assert (described.processed, described.dead_lettered) == (10 - len(bad), len(bad))
     (path,) = list(server.home.rglob("lines.txt"))
@@ -391,10 +355,7 @@ def test_an_emit_that_its_output_refuses_is_that_messages_failure(server: Server
 
 
 def test_a_dead_letter_that_its_output_refuses_fails_and_says_why(client: FsClient) -> None:
-    config = between("job")
-    config.outputs.append(FileOutput("dead.txt"))
-    config.options["on_error"] = {"policy": "dead-letter", "dead_letter_output": 1}
-    client.create_python_function_from_config(config, Failing)
+    start(client, {"policy": "dead-letter", "dead_letter_output": 1}, outputs=(EmbeddedOutput("out"), FileOutput("dead.txt")))
     client.publish("in", [message(0), message(1, "raise").replace(b"{", b"{\n"), message(2)])
     wait_for(lambda: status(client, "job") == "FAILED", "it has failed")
     described = about(client)

@@ -1,10 +1,9 @@
 #include "task/instance.h"
 
-#include <absl/time/clock.h>
-
 #include <algorithm>
 #include <utility>
 
+#include "base/steady_clock.h"
 #include "observe/log.h"
 
 namespace fs::task {
@@ -33,7 +32,12 @@ Instance::Instance(InstanceSpec spec)
 Instance::~Instance() { interruptible_.store(nullptr); }
 
 absl::Status Instance::Open() {
-  FS_ASSIGN_OR_RETURN_CONTEXT(state_, state::FunctionState::Open(*spec_.states, spec_.state_folder), "state");
+  absl::StatusOr<std::unique_ptr<state::FunctionState>> state = state::FunctionState::Open(*spec_.states, spec_.state_folder);
+  if (absl::IsDataLoss(state.status())) {
+    return DataLoss("the state is damaged: {}; start the function from a retained checkpoint, or drop the function and create it anew",
+                    Message(state.status()));
+  }
+  FS_ASSIGN_OR_RETURN_CONTEXT(state_, std::move(state), "state");
   FS_RETURN_IF_ERROR(OpenConnectors());
 
   std::vector<connector::Sink*> sinks;
@@ -61,8 +65,8 @@ absl::Status Instance::Open() {
     polled_input_ = i;
     FS_RETURN_IF_ERROR_CONTEXT(inputs_[i].source->Start(positions_[i], *this), inputs_[i].topic);
   }
-  checkpoint_due_ = absl::Now();
-  heartbeat_due_ = absl::Now() + config_.heartbeat_interval;
+  checkpoint_due_ = SteadyNow();
+  heartbeat_due_ = SteadyNow() + config_.heartbeat_interval;
   // A sink that is cut back needs to know from the start to where.
   const bool has_mark = std::any_of(sinks_.begin(), sinks_.end(), [](const auto& sink) { return !sink->Mark().empty(); });
   if (!checkpoint && has_mark) FS_RETURN_IF_ERROR(CommitWith(std::nullopt));
@@ -148,7 +152,7 @@ absl::Status Instance::Run() {
 absl::Status Instance::Loop() {
   while (!stopping()) {
     FS_ASSIGN_OR_RETURN(const absl::Time look_again, Turn());
-    const absl::Time now = absl::Now();
+    const absl::Time now = SteadyNow();
     if (is_dirty() && (now >= checkpoint_due_ || pending_bytes() > kMaxPendingBytes)) FS_RETURN_IF_ERROR(TakeCheckpoint());
     if (now >= heartbeat_due_) FS_RETURN_IF_ERROR(Heartbeat());
     if (look_again > now) spec_.waker->WaitUntil(std::min({look_again, heartbeat_due_, is_dirty() ? checkpoint_due_ : heartbeat_due_}));
@@ -173,11 +177,11 @@ absl::StatusOr<absl::Time> Instance::Turn() {
     FS_RETURN_IF_ERROR(std::exchange(revoke_status_, absl::OkStatus()));
     if (absl::IsUnavailable(polled)) {
       unavailable = fmt::format("{}: {}", inputs_[i].topic, Message(polled));
-      look_again = std::min(look_again, absl::Now() + kUnavailableWait);
+      look_again = std::min(look_again, SteadyNow() + kUnavailableWait);
     } else if (!polled.ok()) {
       return WithContext(polled, inputs_[i].topic);
     }
-    if (!backlog.empty() && backlog.due() > absl::Now()) {
+    if (!backlog.empty() && backlog.due() > SteadyNow()) {
       look_again = std::min(look_again, backlog.due());
       unavailable = backlog.reason();
       if (order_.is_strict()) break;
@@ -225,7 +229,7 @@ absl::Status Instance::WriteWaiting(uint32_t channel, const OutputRecord& record
     if (!absl::IsUnavailable(status)) return WithContext(status, config_.outputs[channel].path);
     if (stopping()) return absl::CancelledError("stopped while an output was full");
     Waiting(fmt::format("{}: {}", config_.outputs[channel].path, Message(status)));
-    spec_.waker->WaitUntil(absl::Now() + kFullSinkWait);
+    spec_.waker->WaitUntil(SteadyNow() + kFullSinkWait);
   }
 }
 
@@ -243,7 +247,7 @@ absl::Status Instance::FlushOutputs() {
   std::optional<absl::Time> give_up;
   bool has_waited = false;
   while (true) {
-    absl::Status status = checkpoints_->Flush(absl::Now() + kFlushSlice);
+    absl::Status status = checkpoints_->Flush(SteadyNow() + kFlushSlice);
     if (!absl::IsDeadlineExceeded(status)) {
       if (has_waited) Waiting("");
       return status;
@@ -251,8 +255,8 @@ absl::Status Instance::FlushOutputs() {
     has_waited = true;
     Waiting(std::string(Message(status)));
     if (!stopping()) continue;
-    if (!give_up) give_up = absl::Now() + kFlushAtStop;
-    if (absl::Now() < *give_up) continue;
+    if (!give_up) give_up = SteadyNow() + kFlushAtStop;
+    if (SteadyNow() < *give_up) continue;
     Log(30, fmt::format("stopped before all outputs arrived; what was not committed comes again at the next start: {}", Message(status)));
     return absl::CancelledError("stopped while an output was away");
   }
@@ -268,7 +272,7 @@ absl::Status Instance::CommitWith(std::optional<std::string> function_bytes) {
   spec_.errors->Committed(positions_);
   spec_.counters->skipped.fetch_add(std::exchange(skipped_, 0), std::memory_order_relaxed);
   spec_.counters->dead_lettered.fetch_add(std::exchange(dead_lettered_, 0), std::memory_order_relaxed);
-  checkpoint_due_ = absl::Now() + config_.checkpoint_interval;
+  checkpoint_due_ = SteadyNow() + config_.checkpoint_interval;
   spec_.counters->checkpoint_id.store(checkpoints_->next_sequence() - 1, std::memory_order_relaxed);
   for (size_t i = 0; i < inputs_.size(); ++i) inputs_[i].source->Committed(positions_[i]);
   spec_.on_checkpoint(positions_);
@@ -276,7 +280,7 @@ absl::Status Instance::CommitWith(std::optional<std::string> function_bytes) {
 }
 
 absl::Status Instance::Heartbeat() {
-  heartbeat_due_ = absl::Now() + config_.heartbeat_interval;
+  heartbeat_due_ = SteadyNow() + config_.heartbeat_interval;
   const absl::StatusOr<bool> healthy = guest_->CheckHeartbeat();
   if (!healthy.ok()) {
     if (!absl::IsAborted(healthy.status())) return healthy.status();

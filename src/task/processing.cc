@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/steady_clock.h"
 #include "task/instance.h"
 
 namespace fs::task {
@@ -40,11 +41,11 @@ absl::StatusOr<size_t> Instance::ProcessBatch(size_t input, std::span<const Reco
 
 absl::StatusOr<Instance::Step> Instance::ProcessTogether(size_t input, std::span<const Record> records) {
   has_marked_ = false;
-  const absl::Time started = absl::Now();
+  const absl::Time started = SteadyNow();
   absl::StatusOr<sandbox::BatchResult> processed = guest_->Process(inputs_[input].source_id, static_cast<uint32_t>(input), records);
   if (!processed.ok()) return HandleEnd(input, records, processed.status());
   const sandbox::BatchResult& result = *processed;
-  const double seconds = absl::ToDoubleSeconds(absl::Now() - started) / static_cast<double>(std::max<size_t>(result.processed, 1));
+  const double seconds = absl::ToDoubleSeconds(SteadyNow() - started) / static_cast<double>(std::max<size_t>(result.processed, 1));
   seconds_per_message_ = seconds_per_message_ == 0 ? seconds : 0.7 * seconds_per_message_ + 0.3 * seconds;
 
   Step step = {result.processed, std::nullopt};
@@ -92,7 +93,7 @@ absl::StatusOr<bool> Instance::ProcessSuspect(size_t input, const Record& record
 }
 
 absl::StatusOr<bool> Instance::HandleFailure(size_t input, const Record& record, const ErrorPolicy::Verdict& verdict) {
-  const absl::Time now = absl::Now();
+  const absl::Time now = SteadyNow();
   const std::string place = PlaceOf(input, record);
   switch (verdict.action) {
     case ErrorPolicy::Action::kTry: {
@@ -125,6 +126,8 @@ absl::StatusOr<bool> Instance::HandleFailure(size_t input, const Record& record,
                   verdict.attempts),
       verdict.error);
   Advance(input, {&record, 1});
+  // To find the next one that an output refuses, as little as possible should have to be done again.
+  if (verdict.error.type == kRefusedError) checkpoint_due_ = now;
   spec_.errors->Done({input, record.partition, record.offset});
   Waiting("");
   return true;

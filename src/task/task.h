@@ -5,7 +5,7 @@
 //
 //   stop requested                                        STOPPED
 //   a message failed (on_error: fail), bad configuration  FAILED, with the reason; start tries again
-//   state of another run                                  FAILED
+//   state of another run, or damaged                      FAILED
 //   a message's trap or time-out, or its emit refused     RESTARTING: a new instance from the last checkpoint; on_error decides how often
 //   trap or time-out of a hook, memory, heartbeat, I/O    RESTARTING: the same, after a back-off that doubles; FAILED after
 //                                                         restart.max_attempts in a row; a minute of health forgives
@@ -25,6 +25,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "base/steady_clock.h"
 #include "base/thread.h"
 #include "base/waker.h"
 #include "task/instance.h"
@@ -99,6 +100,7 @@ class Task {
   ErrorPolicy errors_;                          // likewise
   FailureLog failure_log_;                      // likewise
   bool alive_ ABSL_GUARDED_BY(mutex_) = false;  // the thread has work
+  SteadyCondition ended_;                       // it has none any more
   bool held_ ABSL_GUARDED_BY(mutex_) = false;
   bool patient_ ABSL_GUARDED_BY(mutex_) = false;
   bool opened_ ABSL_GUARDED_BY(mutex_) = false;  // an instance was opened since Start

@@ -261,7 +261,7 @@ def test_the_log_names_each_failure_and_keeps_a_flood_short(server: Server, clie
 def test_a_stop_between_the_failures_loses_no_message(client: FsClient) -> None:
     start(client, {"policy": "skip", "retries": 3, "backoff_ms": 50})
     client.publish("in", [message(n, "loop" if n == 2 else "") for n in range(5)])
-    wait_for(lambda: about(client).restarts > 0, "a first end")
+    wait_for(lambda: [at.offset for at in about(client).positions] == [2], "it has ended an instance, and what came before it is committed")
     client.stop_function("job")
     assert json.loads(read(client, "out", 2)[-1]) == {"n": 1, "count": 2}
     client.start_function("job")

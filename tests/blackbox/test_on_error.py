@@ -64,13 +64,13 @@ def counts(numbers: Iterable[int]) -> list[dict[str, int]]:
 
 def wait_done(client: FsClient, done: int, timeout: float = 60.0) -> FunctionDescription:
     """Waits until so many messages are committed."""
-    return wait_for(lambda: _described(client, done), f"{done} messages committed", timeout)
+    return wait_for(lambda: _described(client, done), f"{done} messages committed", timeout)[0]
 
 
-def _described(client: FsClient, done: int) -> FunctionDescription | None:
+def _described(client: FsClient, done: int) -> list[FunctionDescription]:
     described = about(client)
     assert described.status != "FAILED", described.reason
-    return described if [at.offset for at in described.positions] == [done] else None
+    return [described] if [at.offset for at in described.positions] == [done] else []
 
 
 def dead_letters(client: FsClient, count: int) -> list[Record]:
@@ -145,7 +145,9 @@ def test_a_message_that_waits_for_its_retry_holds_back_its_input_only(client: Fs
     client.publish("two", [message(n) for n in range(10, 15)])
     # What came before is committed, and so is the other input.
     assert read_json(client, "out", 6) == counts([0, 10, 11, 12, 13, 14])
-    assert [(at.topic, at.offset) for at in wait_for(lambda: about(client).positions[1:] and about(client).positions, "both committed")] == [
+    assert [
+        (at.topic, at.offset) for at in wait_for(lambda: about(client).positions[1:] and about(client).positions, "both committed")
+    ] == [
         ("one", 1),
         ("two", 5),
     ]

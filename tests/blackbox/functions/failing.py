@@ -58,7 +58,7 @@ WAYS: dict[str, Callable[[Context], None]] = {
     "exit": lambda ctx: _raise(SystemExit(3)),
     "keyboard": lambda ctx: _raise(KeyboardInterrupt()),
     "base": lambda ctx: _raise(OwnBase("mine")),
-    "group": lambda ctx: _raise(ExceptionGroup("several", [ValueError("one"), TypeError("two")])),
+    "group": lambda ctx: _raise(ExceptionGroup("several", [ValueError("one"), TypeError("two")])),  # noqa: F821 (the sandbox's Python has it)
     "unprintable": lambda ctx: _raise(UnprintableError()),
     "huge": lambda ctx: _raise(ValueError("x" * (10 << 20))),
     "surrogates": lambda ctx: _raise(ValueError("\ud800 and \udfff and ü")),

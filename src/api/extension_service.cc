@@ -1,15 +1,21 @@
 #include "api/extension_service.h"
 
+#include <absl/time/clock.h>
+
 #include <utility>
 
 #include "api/record_codec.h"
 #include "api/response.h"
+#include "base/steady_clock.h"
 #include "observe/log.h"
 
 namespace fs::api {
 namespace {
 
 using connector::embedded::EmbeddedLog;
+
+constexpr absl::Duration kLongestCall = absl::Hours(1);
+constexpr absl::Duration kAnswerTravel = absl::Milliseconds(50);
 
 absl::StatusOr<task::Description> Describe(const task::Supervisor& supervisor, std::string_view name) {
   FS_RETURN_IF_ERROR(CheckFunctionName(name));
@@ -25,6 +31,16 @@ absl::Status CommitOffsetTo(EmbeddedLog& log, const ::function_stream::CommitOff
                            topic->end_offset);
   }
   return log.CommitGroupPosition({.group = request.group_id(), .topic = request.topic(), .offset = request.offset()});
+}
+
+absl::StatusOr<std::string> Call(task::Supervisor& supervisor, const grpc::ServerContext& context,
+                                 const ::function_stream::CallFunctionRequest& request) {
+  FS_RETURN_IF_ERROR(CheckFunctionName(request.function_name()));
+  const absl::Time deadline = absl::FromChrono(context.deadline());
+  // An answer that says why arrives a little before the client's own patience ends.
+  const absl::Duration patience = deadline == absl::InfiniteFuture() ? kLongestCall : deadline - absl::Now() - kAnswerTravel;
+  return supervisor.CallFunction(request.function_name(), request.payload(), SteadyNow() + std::min(patience, kLongestCall),
+                                 [&] { return context.IsCancelled(); });
 }
 
 }  // namespace
@@ -125,6 +141,14 @@ grpc::Status ExtensionService::DescribeFunction(grpc::ServerContext*, const ::fu
     position.set_partition(from.partition);
     position.set_offset(from.offset);
   }
+  return grpc::Status::OK;
+}
+
+grpc::Status ExtensionService::CallFunction(grpc::ServerContext* context, const ::function_stream::CallFunctionRequest* request,
+                                            ::function_stream::CallFunctionResponse* response) {
+  absl::StatusOr<std::string> answer = Call(functions_.supervisor(), *context, *request);
+  SetStatus(answer.status(), *response);
+  if (answer.ok()) response->set_answer(*std::move(answer));
   return grpc::Status::OK;
 }
 

@@ -43,6 +43,8 @@ class ExtensionService final : public ::function_stream::FunctionStreamExtension
                            ::function_stream::Response* response) override;
   grpc::Status DescribeFunction(grpc::ServerContext* context, const ::function_stream::DescribeFunctionRequest* request,
                                 ::function_stream::DescribeFunctionResponse* response) override;
+  grpc::Status CallFunction(grpc::ServerContext* context, const ::function_stream::CallFunctionRequest* request,
+                            ::function_stream::CallFunctionResponse* response) override;
   grpc::Status GetServerInfo(grpc::ServerContext* context, const ::function_stream::ServerInfoRequest* request,
                              ::function_stream::ServerInfoResponse* response) override;
 

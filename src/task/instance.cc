@@ -152,6 +152,7 @@ absl::Status Instance::Run() {
 absl::Status Instance::Loop() {
   while (!stopping()) {
     FS_ASSIGN_OR_RETURN(const absl::Time look_again, Turn());
+    FS_RETURN_IF_ERROR(ServeCalls());
     const absl::Time now = SteadyNow();
     if (is_dirty() && (now >= checkpoint_due_ || pending_bytes() > kMaxPendingBytes)) FS_RETURN_IF_ERROR(TakeCheckpoint());
     if (now >= heartbeat_due_) FS_RETURN_IF_ERROR(Heartbeat());

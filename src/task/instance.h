@@ -26,6 +26,7 @@
 #include "sandbox/guest.h"
 #include "state/function_state.h"
 #include "task/backlog.h"
+#include "task/calls.h"
 #include "task/checkpoint.h"
 #include "task/dead_letter.h"
 #include "task/error_policy.h"
@@ -53,8 +54,9 @@ struct InstanceSpec {
   std::shared_ptr<Waker> waker;
   InstanceCounters* counters = nullptr;
   const std::atomic<bool>* stopping = nullptr;
-  // Of the task: they know what happened in the instances before.
+  // Of the task: they outlive the instance.
   ErrorPolicy* errors = nullptr;
+  Calls* calls = nullptr;
   FailureLog* failure_log = nullptr;
   // Told on the instance's thread: positions after a checkpoint, and what it waits for ("" when nothing stands in the way).
   std::function<void(std::span<const connector::Positions>)> on_checkpoint;
@@ -120,6 +122,9 @@ class Instance : private sandbox::Host, private connector::SourceListener {
   [[nodiscard]] absl::Status FlushOutputs();
   [[nodiscard]] absl::Status CommitWith(std::optional<std::string> function_bytes);
   [[nodiscard]] absl::Status Heartbeat();
+  // Requests to custom(). An exception there is the caller's; a guest that died of it is ours to return.
+  [[nodiscard]] absl::Status ServeCalls();
+  [[nodiscard]] absl::Status ServeCall(Calls::Request& request);
   [[nodiscard]] absl::Status Finish();
   [[nodiscard]] bool is_dirty() const;
   [[nodiscard]] size_t pending_bytes() const;

@@ -38,6 +38,8 @@ class SupervisorImpl final : public Supervisor {
   absl::Status StartFunction(std::string_view name) override;
   absl::Status StopFunction(std::string_view name) override;
   absl::Status DropFunction(std::string_view name) override;
+  absl::StatusOr<std::string> CallFunction(std::string_view name, std::string payload, absl::Time deadline,
+                                           const std::function<bool()>& is_given_up) override;
   std::vector<Description> List() const override;
   absl::StatusOr<Description> Describe(std::string_view name) const override;
   void Shutdown() override;
@@ -203,6 +205,12 @@ absl::StatusOr<std::shared_ptr<Task>> SupervisorImpl::Find(std::string_view name
   const auto found = tasks_.find(std::string(name));
   if (found == tasks_.end()) return NotFound("function {}: there is none of this name; show_functions lists those there are", name);
   return found->second;
+}
+
+absl::StatusOr<std::string> SupervisorImpl::CallFunction(std::string_view name, std::string payload, absl::Time deadline,
+                                                         const std::function<bool()>& is_given_up) {
+  FS_ASSIGN_OR_RETURN(const std::shared_ptr<Task> task, Find(name));
+  return task->Call(std::move(payload), deadline, is_given_up);
 }
 
 std::vector<Description> SupervisorImpl::List() const {

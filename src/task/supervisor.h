@@ -5,8 +5,11 @@
 #ifndef FUNCTION_STREAM_TASK_SUPERVISOR_H_
 #define FUNCTION_STREAM_TASK_SUPERVISOR_H_
 
+#include <absl/time/time.h>
+
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -70,6 +73,11 @@ class Supervisor {
   [[nodiscard]] virtual absl::Status StartFunction(std::string_view name) = 0;
   [[nodiscard]] virtual absl::Status StopFunction(std::string_view name) = 0;
   [[nodiscard]] virtual absl::Status DropFunction(std::string_view name) = 0;
+
+  // What the function's custom() answers. The deadline is SteadyNow's. kNotFound; kAlreadyExists: it does not run; kAborted: custom()
+  // raised, with the user's traceback; the others as task/calls.h says.
+  [[nodiscard]] virtual absl::StatusOr<std::string> CallFunction(std::string_view name, std::string payload, absl::Time deadline,
+                                                                 const std::function<bool()>& is_given_up) = 0;
 
   [[nodiscard]] virtual std::vector<Description> List() const = 0;
   [[nodiscard]] virtual absl::StatusOr<Description> Describe(std::string_view name) const = 0;

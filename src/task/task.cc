@@ -66,6 +66,7 @@ absl::Status Task::Start(StartMode mode) {
   FS_ASSIGN_OR_RETURN(log_, observe::FunctionLog::Open(environment_.log_dir, function_->name, {}));
   stopping_.store(false);
   errors_.Reset();
+  calls_.Open();
   {
     absl::MutexLock lock(&mutex_);
     alive_ = true;
@@ -76,6 +77,7 @@ absl::Status Task::Start(StartMode mode) {
   }
   absl::StatusOr<Thread> thread = Thread::Start("fn:" + function_->name, [this] { Body(); });
   if (!thread.ok()) {
+    calls_.Close(thread.status());
     absl::MutexLock lock(&mutex_);
     alive_ = false;
     return thread.status();
@@ -121,6 +123,12 @@ bool Task::WaitEnded(absl::Time deadline) {
 void Task::Interrupt() {
   absl::MutexLock lock(&mutex_);
   if (instance_ != nullptr) instance_->Interrupt();
+}
+
+absl::StatusOr<std::string> Task::Call(std::string payload, absl::Time deadline, const std::function<bool()>& is_given_up) {
+  auto answer = calls_.Call(std::move(payload), deadline, is_given_up, [this] { waker_->Wake(); });
+  if (!answer.ok()) return WithContext(answer.status(), fmt::format("function {}", function_->name));
+  return answer;
 }
 
 absl::Status Task::Destroy() {
@@ -178,6 +186,8 @@ void Task::Body() {
   } else {
     SetStatus(Status::kFailed, std::string(Message(status)));
   }
+  calls_.Close(absl::AlreadyExistsError(stopping_.load() || status.ok() ? "it is STOPPED: start it first"
+                                                                        : fmt::format("it is FAILED: {}", Message(status))));
   absl::MutexLock lock(&mutex_);
   end_ = status.ok() ? absl::CancelledError("stopped before it ran") : status;
   alive_ = false;
@@ -196,6 +206,7 @@ absl::Status Task::RunInstance() {
   spec.counters = &counters_;
   spec.stopping = &stopping_;
   spec.errors = &errors_;
+  spec.calls = &calls_;
   spec.failure_log = &failure_log_;
   spec.on_checkpoint = [this](std::span<const connector::Positions> positions) {
     absl::MutexLock lock(&mutex_);

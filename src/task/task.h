@@ -19,6 +19,7 @@
 
 #include <atomic>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -28,6 +29,7 @@
 #include "base/steady_clock.h"
 #include "base/thread.h"
 #include "base/waker.h"
+#include "task/calls.h"
 #include "task/instance.h"
 #include "task/supervisor.h"
 
@@ -68,6 +70,9 @@ class Task {
   // How long a call may go on after a stop was asked for.
   static constexpr absl::Duration kStopGrace = absl::Milliseconds(400);
 
+  // Any thread: what custom() answers (task/calls.h). kAlreadyExists: it does not run.
+  [[nodiscard]] absl::StatusOr<std::string> Call(std::string payload, absl::Time deadline, const std::function<bool()>& is_given_up);
+
   // Removes state and log. Only when it does not run.
   [[nodiscard]] absl::Status Destroy();
 
@@ -91,6 +96,7 @@ class Task {
   std::atomic<bool> stopping_{false};
   std::shared_ptr<Waker> waker_ = std::make_shared<Waker>();
   InstanceCounters counters_;
+  Calls calls_;
   absl::Mutex thread_mutex_;
   Thread thread_ ABSL_GUARDED_BY(thread_mutex_);
 

@@ -175,6 +175,21 @@ class FsClient:
             dead_lettered=one.dead_lettered,
         )
 
+    def call_function(self, name: str, payload: bytes = b"", *, timeout: Optional[float] = None) -> bytes:
+        """What the function's `custom(payload)` returns; at most 4 MiB either way.
+
+        It is called between two batches of messages. What it wrote and emitted is committed with the next checkpoint, so a crash right
+        after the answer can undo it; of a call that failed nothing stays. BadRequestError with the user's traceback where it raised,
+        ConflictError where the function does not run, ResourceExhaustedError where 64 calls wait already, and
+        FunctionStreamTimeoutError where the answer did not come in time.
+        """
+        if not isinstance(payload, (bytes, bytearray, memoryview)):
+            raise ClientError(f"payload: bytes are expected, not {type(payload).__name__}")
+        request = pb.CallFunctionRequest(function_name=_name(name), payload=bytes(payload))
+        response = self._connection.call(self._connection.extensions.CallFunction, request, f"call {name}", timeout)
+        answer: bytes = response.answer
+        return answer
+
     # Topics of the embedded log
 
     def publish(self, topic: str, records: Union[Publishable, Iterable[Publishable]], *, timeout: Optional[float] = None) -> PublishResult:

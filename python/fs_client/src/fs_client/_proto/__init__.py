@@ -1,3 +1,3 @@
 """Generated from proto/function_stream.proto by scripts/generate_stubs.sh; not for editing."""
 
-PROTO_SHA256 = "89cdfeb5bf87dbced4410be0c0aa020770b5188755f19b473bb0d98e987cbd9d"
+PROTO_SHA256 = "91544eb8fce12124d093b1200b552735be69514585bd966a2729d22fc7e1c457"

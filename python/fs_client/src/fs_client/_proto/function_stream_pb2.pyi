@@ -309,6 +309,24 @@ class InputPosition(_message.Message):
     offset: int
     def __init__(self, source_id: _Optional[int] = ..., topic: _Optional[str] = ..., partition: _Optional[int] = ..., offset: _Optional[int] = ...) -> None: ...
 
+class CallFunctionRequest(_message.Message):
+    __slots__ = ("function_name", "payload")
+    FUNCTION_NAME_FIELD_NUMBER: _ClassVar[int]
+    PAYLOAD_FIELD_NUMBER: _ClassVar[int]
+    function_name: str
+    payload: bytes
+    def __init__(self, function_name: _Optional[str] = ..., payload: _Optional[bytes] = ...) -> None: ...
+
+class CallFunctionResponse(_message.Message):
+    __slots__ = ("status_code", "message", "answer")
+    STATUS_CODE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_FIELD_NUMBER: _ClassVar[int]
+    status_code: StatusCode
+    message: str
+    answer: bytes
+    def __init__(self, status_code: _Optional[_Union[StatusCode, str]] = ..., message: _Optional[str] = ..., answer: _Optional[bytes] = ...) -> None: ...
+
 class ServerInfoRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...

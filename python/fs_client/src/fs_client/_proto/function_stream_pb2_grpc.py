@@ -308,6 +308,11 @@ class FunctionStreamExtensionsStub(object):
                 request_serializer=function__stream__pb2.DescribeFunctionRequest.SerializeToString,
                 response_deserializer=function__stream__pb2.DescribeFunctionResponse.FromString,
                 )
+        self.CallFunction = channel.unary_unary(
+                '/function_stream.FunctionStreamExtensions/CallFunction',
+                request_serializer=function__stream__pb2.CallFunctionRequest.SerializeToString,
+                response_deserializer=function__stream__pb2.CallFunctionResponse.FromString,
+                )
         self.GetServerInfo = channel.unary_unary(
                 '/function_stream.FunctionStreamExtensions/GetServerInfo',
                 request_serializer=function__stream__pb2.ServerInfoRequest.SerializeToString,
@@ -360,6 +365,12 @@ class FunctionStreamExtensionsServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CallFunction(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetServerInfo(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -403,6 +414,11 @@ def add_FunctionStreamExtensionsServicer_to_server(servicer, server):
                     servicer.DescribeFunction,
                     request_deserializer=function__stream__pb2.DescribeFunctionRequest.FromString,
                     response_serializer=function__stream__pb2.DescribeFunctionResponse.SerializeToString,
+            ),
+            'CallFunction': grpc.unary_unary_rpc_method_handler(
+                    servicer.CallFunction,
+                    request_deserializer=function__stream__pb2.CallFunctionRequest.FromString,
+                    response_serializer=function__stream__pb2.CallFunctionResponse.SerializeToString,
             ),
             'GetServerInfo': grpc.unary_unary_rpc_method_handler(
                     servicer.GetServerInfo,
@@ -535,6 +551,23 @@ class FunctionStreamExtensions(object):
         return grpc.experimental.unary_unary(request, target, '/function_stream.FunctionStreamExtensions/DescribeFunction',
             function__stream__pb2.DescribeFunctionRequest.SerializeToString,
             function__stream__pb2.DescribeFunctionResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def CallFunction(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/function_stream.FunctionStreamExtensions/CallFunction',
+            function__stream__pb2.CallFunctionRequest.SerializeToString,
+            function__stream__pb2.CallFunctionResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 

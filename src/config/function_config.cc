@@ -195,6 +195,27 @@ absl::Status CheckDeadLetterOutput(const FunctionConfig& config) {
                          known);
 }
 
+Reader<Watermark> WatermarkSourceReader() {
+  constexpr std::string_view kForm = "timestamp, function, or json:<field>";
+  constexpr std::string_view kJson = "json:";
+  return {std::string(kForm),
+          [kForm, kJson](const Value& value, Watermark& watermark) -> absl::Status {
+            FS_ASSIGN_OR_RETURN(const std::string text, ReadText(value, kForm));
+            if (text == "timestamp") {
+              watermark.source = WatermarkSource::kTimestamp;
+            } else if (text == "function") {
+              watermark.source = WatermarkSource::kFunction;
+            } else if (text.starts_with(kJson) && text.size() > kJson.size()) {
+              watermark.source = WatermarkSource::kJson;
+              watermark.field = text.substr(kJson.size());
+            } else {
+              return value.MustBe(kForm);
+            }
+            return absl::OkStatus();
+          },
+          nullptr};
+}
+
 absl::Status CheckRestart(const Value& value, const Restart& restart) {
   if (restart.backoff_max < restart.backoff) return value.Error("backoff_max_ms must not be below backoff_ms");
   return absl::OkStatus();
@@ -216,6 +237,18 @@ Reader<FunctionConfig> CheckedSection(Inner FunctionConfig::* member, const KeyT
 Reader<FunctionConfig> OwnSection(const KeyTable<FunctionConfig>& table) {
   return {"map", [table](const Value& value, FunctionConfig& config) { return ReadMap(value, table, config); },
           [table](const std::string& path, std::vector<KeyDescription>& out) { Describe(path, table, out); }};
+}
+
+Reader<FunctionConfig> WatermarkReader() {
+  Reader<FunctionConfig> reader = Section<FunctionConfig, Watermark>(
+      &FunctionConfig::watermark, {{"source", WatermarkSourceReader()},
+                                   {"max_out_of_orderness_ms", Milliseconds(&Watermark::max_out_of_orderness, 0, 365 * kDayMs)},
+                                   {"idle_timeout_ms", Milliseconds(&Watermark::idle_timeout, 1, 365 * kDayMs)}});
+  reader.read = [read = reader.read](const Value& value, FunctionConfig& config) {
+    config.watermark.is_given = true;
+    return read(value, config);
+  };
+  return reader;
 }
 
 const KeyTable<FunctionConfig>& Table() {
@@ -253,10 +286,7 @@ const KeyTable<FunctionConfig>& Table() {
                                            {"backoff_ms", Milliseconds(&Restart::backoff, 1, kDayMs)},
                                            {"backoff_max_ms", Milliseconds(&Restart::backoff_max, 1, kDayMs)}},
                                           &CheckRestart)},
-      {"watermark",
-       Section<C, Watermark>(&C::watermark, {{"source", OneOf<Watermark, std::string>(&Watermark::source, {{"timestamp", "timestamp"}})},
-                                             {"max_out_of_orderness_ms", Milliseconds(&Watermark::max_out_of_orderness, 0, 365 * kDayMs)},
-                                             {"idle_timeout_ms", Milliseconds(&Watermark::idle_timeout, 1, 365 * kDayMs)}})},
+      {"watermark", WatermarkReader()},
       {"heartbeat_interval_ms", Milliseconds(&C::heartbeat_interval, 10, kDayMs)},
       {"limits", OwnSection({{"memory_mb", Whole(&C::limit_memory_bytes, 32, 4096, int64_t{1} << 20)},
                              {"process_timeout_ms", Milliseconds(&C::process_timeout, 10, kDayMs)}})},

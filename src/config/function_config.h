@@ -43,8 +43,12 @@ struct Restart {
   absl::Duration backoff_max = absl::Seconds(30);
 };
 
+enum class WatermarkSource { kTimestamp, kJson, kFunction };
+
 struct Watermark {
-  std::string source = "timestamp";
+  bool is_given = false;  // the configuration has the section
+  WatermarkSource source = WatermarkSource::kTimestamp;
+  std::string field;  // of the JSON object; set exactly with kJson
   absl::Duration max_out_of_orderness = absl::ZeroDuration();
   absl::Duration idle_timeout = absl::Seconds(30);
 };

@@ -32,6 +32,7 @@ std::string EncodeProgress(const Progress& progress, std::span<const std::string
     for (const auto& [partition, offset] : progress.inputs[i]) (*input->mutable_offsets())[partition] = offset;
   }
   for (const std::string& mark : progress.sink_marks) stored.add_sink_marks(mark);
+  stored.set_event_time(progress.event_time);
   return stored.SerializeAsString();
 }
 
@@ -45,6 +46,7 @@ absl::StatusOr<Progress> DecodeProgress(std::string_view bytes) {
   Progress progress;
   for (const auto& input : stored.inputs()) progress.inputs.emplace_back(input.offsets().begin(), input.offsets().end());
   progress.sink_marks.assign(stored.sink_marks().begin(), stored.sink_marks().end());
+  progress.event_time = stored.event_time();
   return progress;
 }
 
@@ -92,7 +94,8 @@ absl::StatusOr<std::optional<state::Checkpoint>> CheckpointProtocol::Recover() {
   return last;
 }
 
-absl::Status CheckpointProtocol::Take(std::span<const connector::Positions> inputs, std::optional<std::string> function_bytes) {
+absl::Status CheckpointProtocol::Take(std::span<const connector::Positions> inputs, std::optional<std::string> function_bytes,
+                                      std::string event_time) {
   state::Checkpoint next;
   next.run_id = run_id_;
   next.sequence = next_sequence();
@@ -103,6 +106,7 @@ absl::Status CheckpointProtocol::Take(std::span<const connector::Positions> inpu
   FailPoint("sinks-flushed");
   Progress progress;
   progress.inputs.assign(inputs.begin(), inputs.end());
+  progress.event_time = std::move(event_time);
   for (const connector::Sink* sink : sinks_) progress.sink_marks.push_back(sink->Mark());
   next.positions = EncodeProgress(progress, topics_);
 

@@ -34,6 +34,7 @@ namespace fs::task {
 struct Progress {
   std::vector<connector::Positions> inputs;  // by input
   std::vector<std::string> sink_marks;       // by channel
+  std::string event_time = {};               // what EventTime::Save answered
 };
 [[nodiscard]] std::string EncodeProgress(const Progress& progress, std::span<const std::string> topics);
 // kDataLoss when the bytes cannot be read, kFailedPrecondition when their format is a later version's.
@@ -54,7 +55,8 @@ class CheckpointProtocol {
 
   // Takes the next checkpoint. What Flush left is flushed here, within the time that a decision may take. An error leaves the outcome to
   // Recover: the instance must be dropped and started again.
-  [[nodiscard]] absl::Status Take(std::span<const connector::Positions> inputs, std::optional<std::string> function_bytes);
+  [[nodiscard]] absl::Status Take(std::span<const connector::Positions> inputs, std::optional<std::string> function_bytes,
+                                  std::string event_time = {});
 
   // Of the checkpoint that Take will make next; 1 for the first of a run.
   [[nodiscard]] uint64_t next_sequence() const { return sequence_ + 1; }

@@ -1,4 +1,5 @@
 // The Instance's calls of hooks that no message asks for.
+#include <algorithm>
 #include <utility>
 
 #include "base/steady_clock.h"
@@ -57,6 +58,59 @@ absl::Status Instance::ServeCall(Calls::Request& request) {
   }
   spec_.calls->Answer(request, std::move(answer));
   return absl::OkStatus();
+}
+
+void Instance::OpenEventTime() {
+  std::vector<uint32_t> sources;
+  for (const Input& input : inputs_) sources.push_back(input.source_id);
+  // Code that never names these hooks gets on without them; a name in a comment costs a call per batch, no more.
+  const auto& files = spec_.function->package->files;
+  const auto names = [&](std::string_view word) {
+    return std::any_of(files.begin(), files.end(), [&](const PackageFile& file) { return file.bytes.find(word) != std::string::npos; });
+  };
+  const bool is_emitting = config_.watermark.is_given || names("emit_watermark");
+  event_time_ = std::make_unique<EventTime>(config_.watermark, std::move(sources), sinks_.size(), is_emitting || names("process_watermark"),
+                                            SteadyNow());
+  stamps_ = std::make_unique<WatermarkStamps>(fmt::format("{}/0", spec_.function->state_id), sinks_.size());
+  if (is_emitting) stamps_->Begin();
+}
+
+absl::Status Instance::AdvanceEventTime() {
+  bool has_advanced = false;
+  while (const std::optional<EventTime::Advance> next = event_time_->Next()) {
+    if (stopping()) return absl::OkStatus();
+    has_advanced = has_progress_ = true;
+    const int64_t before = event_time_->told(next->source_id);
+    event_time_->SetTold(next->source_id, next->watermark);
+    state_->Mark();
+    const absl::Status called = guest_->ProcessWatermark(next->source_id, next->watermark);
+    if (absl::IsAborted(called)) {
+      state_->RollbackToMark();
+      event_time_->SetTold(next->source_id, before);
+      FS_RETURN_IF_ERROR(TakeCheckpoint());
+      return Aborted("process_watermark() failed at watermark {} of source {}: {}", next->watermark, next->source_id, Message(called));
+    }
+    FS_RETURN_IF_ERROR(called);
+    FS_RETURN_IF_ERROR(WriteEmitted());
+  }
+  if (has_advanced) AdvanceOutputs();
+  return absl::OkStatus();
+}
+
+void Instance::AdvanceOutputs() {
+  if (event_time_->is_carried()) stamps_->Begin();
+  for (size_t channel = 0; channel < sinks_.size(); ++channel) {
+    const int64_t watermark = event_time_->ForOutput(channel);
+    if (watermark != EventTime::kNone) stamps_->Advance(channel, watermark);
+  }
+}
+
+absl::Status Instance::WriteStamped(uint32_t channel, const OutputRecord& record) {
+  const OutputRecord stamped = stamps_->Apply(channel, record);
+  const absl::Status status = WriteWaiting(channel, stamped);
+  // A record that was checked without its stamp, and is too large by that, is written without.
+  if (absl::IsInvalidArgument(status) && stamped.headers.size() > record.headers.size()) return WriteWaiting(channel, record);
+  return status;
 }
 
 }  // namespace fs::task

@@ -60,6 +60,9 @@ absl::Status Instance::Open() {
     FS_RETURN_IF_ERROR_CONTEXT(sinks_[channel]->Start(mark), config_.outputs[channel].path);
   }
 
+  OpenEventTime();
+  FS_RETURN_IF_ERROR(event_time_->Restore(progress.event_time, SteadyNow()));
+  AdvanceOutputs();
   FS_RETURN_IF_ERROR(OpenGuest(checkpoint));
   for (size_t i = 0; i < inputs_.size(); ++i) {
     polled_input_ = i;
@@ -150,13 +153,18 @@ absl::Status Instance::Run() {
 }
 
 absl::Status Instance::Loop() {
+  // What the checkpoint holds of watermarks, the function may not have been told.
+  FS_RETURN_IF_ERROR(AdvanceEventTime());
   while (!stopping()) {
     FS_ASSIGN_OR_RETURN(const absl::Time look_again, Turn());
+    FS_RETURN_IF_ERROR(AdvanceEventTime());
     FS_RETURN_IF_ERROR(ServeCalls());
     const absl::Time now = SteadyNow();
     if (is_dirty() && (now >= checkpoint_due_ || pending_bytes() > kMaxPendingBytes)) FS_RETURN_IF_ERROR(TakeCheckpoint());
     if (now >= heartbeat_due_) FS_RETURN_IF_ERROR(Heartbeat());
-    if (look_again > now) spec_.waker->WaitUntil(std::min({look_again, heartbeat_due_, is_dirty() ? checkpoint_due_ : heartbeat_due_}));
+    if (look_again > now) {
+      spec_.waker->WaitUntil(std::min({look_again, heartbeat_due_, is_dirty() ? checkpoint_due_ : heartbeat_due_, event_time_->due(now)}));
+    }
   }
   return absl::OkStatus();
 }
@@ -181,6 +189,8 @@ absl::StatusOr<absl::Time> Instance::Turn() {
       look_again = std::min(look_again, SteadyNow() + kUnavailableWait);
     } else if (!polled.ok()) {
       return WithContext(polled, inputs_[i].topic);
+    } else if (!is_held && event_time_->is_used()) {
+      event_time_->Polled(i, SteadyNow());
     }
     if (!backlog.empty() && backlog.due() > SteadyNow()) {
       look_again = std::min(look_again, backlog.due());
@@ -210,7 +220,12 @@ absl::Status Instance::WriteEmitted() {
   size_t written = 0;
   absl::Status status;
   FS_RETURN_IF_ERROR(guest_->ForEachEmitted([&](const sandbox::Emitted& emitted) {
-    if (!emitted.is_watermark) status = WriteWaiting(emitted.channel, emitted.record);
+    if (emitted.is_watermark) {
+      event_time_->Emitted(emitted.channel, emitted.record.timestamp_ms);
+      AdvanceOutputs();
+      return true;
+    }
+    status = WriteStamped(emitted.channel, emitted.record);
     if (status.ok()) ++written;
     return status.ok();
   }));
@@ -267,9 +282,10 @@ absl::Status Instance::CommitWith(std::optional<std::string> function_bytes) {
   last_function_bytes_ = function_bytes;
   // Within a rebalance the group waits for this: there the checkpoint's own time has to do.
   if (!is_rebalancing_) FS_RETURN_IF_ERROR(FlushOutputs());
-  FS_RETURN_IF_ERROR_CONTEXT(checkpoints_->Take(positions_, std::move(function_bytes)),
+  FS_RETURN_IF_ERROR_CONTEXT(checkpoints_->Take(positions_, std::move(function_bytes), event_time_->Save()),
                              fmt::format("checkpoint {}", checkpoints_->next_sequence()));
   has_progress_ = false;
+  stamps_->Renew();
   spec_.errors->Committed(positions_);
   spec_.counters->skipped.fetch_add(std::exchange(skipped_, 0), std::memory_order_relaxed);
   spec_.counters->dead_lettered.fetch_add(std::exchange(dead_lettered_, 0), std::memory_order_relaxed);
@@ -326,6 +342,7 @@ void Instance::BeginMessage(uint32_t index) {
 void Instance::Log(int level, std::string_view text) { spec_.log->Write(level, text); }
 
 connector::Positions Instance::OnAssigned(std::span<const int32_t> partitions) {
+  event_time_->Assigned(polled_input_, partitions, SteadyNow());
   connector::Positions known;
   for (const int32_t partition : partitions) {
     const auto found = positions_[polled_input_].find(partition);
@@ -336,6 +353,7 @@ connector::Positions Instance::OnAssigned(std::span<const int32_t> partitions) {
 
 void Instance::OnRevoked(std::span<const int32_t> partitions) {
   backlogs_[polled_input_].Forget(partitions);
+  event_time_->Forget(polled_input_, partitions);
   if (!is_dirty() || guest_ == nullptr || guest_->is_dead()) return;
   is_rebalancing_ = true;
   revoke_status_.Update(TakeCheckpoint());
@@ -344,6 +362,7 @@ void Instance::OnRevoked(std::span<const int32_t> partitions) {
 
 void Instance::OnLost(std::span<const int32_t> partitions) {
   backlogs_[polled_input_].Forget(partitions);
+  event_time_->Forget(polled_input_, partitions);
   // All of their work is committed: there is nothing to give up, and where they come back they go on from there.
   if (!is_dirty()) return;
   revoke_status_.Update(

@@ -30,7 +30,9 @@
 #include "task/checkpoint.h"
 #include "task/dead_letter.h"
 #include "task/error_policy.h"
+#include "task/event_time.h"
 #include "task/inputs.h"
+#include "task/watermark_stamp.h"
 
 namespace fs::task {
 
@@ -116,12 +118,18 @@ class Instance : private sandbox::Host, private connector::SourceListener {
   // Hands what the last guest call emitted to the sinks, waiting where they are full. kCancelled when stopping.
   [[nodiscard]] absl::Status WriteEmitted();
   [[nodiscard]] absl::Status WriteWaiting(uint32_t channel, const OutputRecord& record);
+  [[nodiscard]] absl::Status WriteStamped(uint32_t channel, const OutputRecord& record);
   void Advance(size_t input, std::span<const Record> records);
   [[nodiscard]] absl::Status TakeCheckpoint();
   // Waits for outputs as long as it takes, saying so; kCancelled when a stop finds them still away.
   [[nodiscard]] absl::Status FlushOutputs();
   [[nodiscard]] absl::Status CommitWith(std::optional<std::string> function_bytes);
   [[nodiscard]] absl::Status Heartbeat();
+  void OpenEventTime();
+  // Tells the function how far event time has come, and the outputs what follows from that. kAborted: process_watermark raised; what it
+  // changed is undone and everything before it is committed.
+  [[nodiscard]] absl::Status AdvanceEventTime();
+  void AdvanceOutputs();
   // Requests to custom(). An exception there is the caller's; a guest that died of it is ours to return.
   [[nodiscard]] absl::Status ServeCalls();
   [[nodiscard]] absl::Status ServeCall(Calls::Request& request);
@@ -152,6 +160,8 @@ class Instance : private sandbox::Host, private connector::SourceListener {
   std::atomic<sandbox::Guest*> interruptible_{nullptr};
   InputOrder order_;
 
+  std::unique_ptr<EventTime> event_time_;
+  std::unique_ptr<WatermarkStamps> stamps_;
   std::vector<connector::Positions> positions_;
   std::vector<Record> records_;
   size_t polled_input_ = 0;

@@ -166,7 +166,7 @@ absl::Status Instance::WriteDeadLetter(size_t input, const Record& record, const
   const std::string headers = DeadLetterHeaders(failed, absl::Now());
   const OutputRecord letter = {record.value, record.key, headers, record.timestamp_ms};
   const absl::Status checked = sinks_[channel]->Check(letter);
-  if (checked.ok()) return WriteWaiting(channel, letter);
+  if (checked.ok()) return WriteStamped(channel, letter);
   if (is_dirty()) FS_RETURN_IF_ERROR(TakeCheckpoint());
   return Aborted("{}: its dead letter cannot be written: {}: {}; it failed because of {}\n{}", PlaceOf(input, record),
                  config_.outputs[channel].path, Message(checked), Headline(verdict.error), verdict.error.traceback);
@@ -184,6 +184,8 @@ void Instance::Advance(size_t input, std::span<const Record> records) {
     if (i + 1 == records.size() || records[i + 1].partition != records[i].partition)
       positions[records[i].partition] = records[i].offset + 1;
   }
+  event_time_->Observe(input, records, SteadyNow());
+  if (event_time_->is_carried()) stamps_->Begin();
   has_progress_ = true;
 }
 

@@ -15,7 +15,6 @@ from fs_client.errors import (
     ConflictError,
     FunctionStreamTimeoutError,
     NotFoundError,
-    ResourceExhaustedError,
     ServerError,
 )
 from functions.counting import Counter

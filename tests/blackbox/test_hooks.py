@@ -91,7 +91,9 @@ def test_a_failed_heartbeat_restarts_from_the_last_checkpoint(client: FsClient, 
     # The state goes on counting: nothing was lost, nothing counted twice.
     assert read(client, "out", 4)[-1] == b"c 4"
     described = client.describe_function("job")
-    assert ("check_heartbeat raised: RuntimeError: not well" if how == "raise" else "check_heartbeat returned False") in described.last_error
+    assert (
+        "check_heartbeat raised: RuntimeError: not well" if how == "raise" else "check_heartbeat returned False"
+    ) in described.last_error
     assert ("hooks.py" in described.last_error) == (how == "raise")
 
 
@@ -117,9 +119,7 @@ def test_heartbeats_that_go_on_failing_end_it_after_the_limit(client: FsClient) 
 def test_a_hook_that_never_returns_ends_its_instance_alone(client: FsClient, hook: str, how: str) -> None:
     create(client, "other", Forward, source="other-in", target="other-out")
     config = between("job", heartbeat_interval_ms=50 if hook == "check_heartbeat" else 3_600_000)
-    config.options.update(
-        {"limits": {"process_timeout_ms": LIMIT_MS}, "restart": {"max_attempts": 0}, "checkpoint_interval_seconds": 0.02}
-    )
+    config.options.update({"limits": {"process_timeout_ms": LIMIT_MS}, "restart": {"max_attempts": 0}, "checkpoint_interval_seconds": 0.02})
     config.init_config.update(hook=hook, how=how)
     named = f"{hook}: took longer than limits.process_timeout_ms ({LIMIT_MS} ms)"
     started = time.monotonic()

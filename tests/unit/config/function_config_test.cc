@@ -151,7 +151,7 @@ TEST(FunctionConfig, EachMistakeIsNamedWithPathLineAndRemedy) {
            {With("limits: 5\n"), "limits (line 3): must be a map of keys, not `5`"},
            {With("heartbeat_interval_ms: 010\n"), "not `010`"},
            {With("restart: {backoff_ms: 2000, backoff_max_ms: 1000}\n"), "restart (line 3): backoff_max_ms must not be below backoff_ms"},
-           {With("watermark: {source: clock}\n"), "watermark.source (line 3): must be one of timestamp"},
+           {With("watermark: {source: clock}\n"), "watermark.source (line 3): must be timestamp, function, or json:<field>"},
            {With("delivery: once\n"), "delivery (line 3): must be one of exactly-once, at-least-once"},
            {With("parallelism: 0\n"), "parallelism (line 3): must be 1 to 1024, or partitions"},
            {With("on_error: {retries: -1}\n"), "on_error.retries (line 3)"},

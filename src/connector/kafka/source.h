@@ -18,6 +18,12 @@
 
 namespace fs::connector::kafka {
 
+// What the group is to be told with a checkpoint.
+struct GroupOffsets {
+  RdKafkaPartitions offsets;      // each with the checkpoint's marker as its metadata
+  RdKafkaGroupMetadata metadata;  // of the consumer: the group's coordinator refuses the offsets of a member that is one no more
+};
+
 class KafkaSource final : public Source, private ClientHandler {
  public:
   // Starts a client; subscribes to nothing yet. kInvalidArgument: librdkafka refuses the properties.
@@ -31,12 +37,18 @@ class KafkaSource final : public Source, private ClientHandler {
   void Committed(const Positions& positions) override;
   [[nodiscard]] std::string_view topic() const override { return settings_.topic; }
 
+  // For whoever commits the group's offsets in the same step as outputs: those of the partitions that are held right now, revoked ones
+  // never. nullopt: none of them has a position. With an explicit partition the metadata names the group and no member.
+  [[nodiscard]] absl::StatusOr<std::optional<GroupOffsets>> OffsetsToCommit(const Positions& positions, const Marker& marker) const;
+  [[nodiscard]] const InputSettings& settings() const { return settings_; }
+
  private:
   explicit KafkaSource(InputSettings settings) : settings_(std::move(settings)) {}
 
   void OnError(rd_kafka_resp_err_t error, std::string_view reason) noexcept override;
   void OnRebalance(rd_kafka_resp_err_t event, rd_kafka_topic_partition_list_t* partitions) noexcept override;
 
+  [[nodiscard]] RdKafkaPartitions OffsetsOfHeld(const Positions& positions, const Marker& marker) const;
   absl::Status StartPartition(int32_t partition, const Positions& positions);
   absl::Status Subscribe();
   void Assign(rd_kafka_topic_partition_list_t& partitions);

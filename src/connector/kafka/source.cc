@@ -227,7 +227,7 @@ RdKafkaPartitions KafkaSource::OffsetsOfHeld(const Positions& positions, const M
 }
 
 void KafkaSource::Committed(const Positions& positions) {
-  if (positions.empty()) return;
+  if (positions.empty() || is_committed_by_decider_) return;
   const RdKafkaPartitions list(rd_kafka_topic_partition_list_new(static_cast<int>(positions.size())));
   for (const auto& [partition, offset] : positions) {
     if (!IsAssigned(partition)) continue;

@@ -139,4 +139,6 @@ std::optional<std::string> WhyRefused(Side side, std::string_view name, std::str
   return std::nullopt;
 }
 
+bool IsOfEveryClient(std::string_view name) { return KnownProperties::Get().Find(name) == Scope::kBoth; }
+
 }  // namespace fs::connector::kafka

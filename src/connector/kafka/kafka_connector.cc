@@ -45,7 +45,8 @@ class KafkaSession final : public Session {
         same_cluster.push_back(input);
         input.source->CommitWithDecider();
       }
-      decider_ = std::make_unique<KafkaDecider>(producer, *first_output_, std::move(same_cluster));
+      auto marker_group = std::make_unique<MarkerGroup>(producer->settings(), producer->transaction(), context_, graveyard_);
+      decider_ = std::make_unique<KafkaDecider>(producer, std::move(marker_group), *first_output_, std::move(same_cluster));
     }
     return decider_.get();
   }

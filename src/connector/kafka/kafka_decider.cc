@@ -38,8 +38,9 @@ int64_t KafkaDecider::TransactionTimeoutMs(const InstanceContext& context) {
 
 absl::Duration KafkaDecider::longest_interval() const { return kLongestInterval; }
 
-KafkaDecider::KafkaDecider(std::shared_ptr<Producer> producer, MarkerPlace output, std::vector<Input> inputs)
-    : producer_(std::move(producer)), marker_group_(producer_->client(), producer_->transaction()), inputs_(std::move(inputs)) {
+KafkaDecider::KafkaDecider(std::shared_ptr<Producer> producer, std::unique_ptr<MarkerGroup> marker_group, MarkerPlace output,
+                           std::vector<Input> inputs)
+    : producer_(std::move(producer)), marker_group_(std::move(marker_group)), inputs_(std::move(inputs)) {
   if (!inputs_.empty()) {
     const InputSettings& input = inputs_[0].source->settings();
     candidates_.push_back({{input.topic, input.partition.value_or(0)}});
@@ -50,8 +51,9 @@ KafkaDecider::KafkaDecider(std::shared_ptr<Producer> producer, MarkerPlace outpu
 // ---- Recovery
 
 absl::StatusOr<std::optional<Marker>> KafkaDecider::Recover(absl::Time deadline) {
+  FS_RETURN_IF_ERROR(marker_group_->Connect());
   FS_RETURN_IF_ERROR(InitTransactions(deadline));
-  auto marker = marker_group_.Read(deadline);
+  auto marker = marker_group_->Read(deadline);
   if (!marker.ok() && absl::IsDeadlineExceeded(marker.status())) return NotYet(Message(marker.status()));
   return marker;
 }

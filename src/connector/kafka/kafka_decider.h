@@ -29,7 +29,8 @@ class KafkaDecider final : public Decider {
   };
 
   // `output` is a topic of the function's on the producer's cluster.
-  KafkaDecider(std::shared_ptr<Producer> producer, MarkerPlace output, std::vector<Input> inputs);
+  KafkaDecider(std::shared_ptr<Producer> producer, std::unique_ptr<MarkerGroup> marker_group, MarkerPlace output,
+               std::vector<Input> inputs);
 
   absl::StatusOr<std::optional<Marker>> Recover(absl::Time deadline) override;
   absl::Status Commit(const Marker& marker, std::span<const Positions> positions, absl::Time deadline) override;
@@ -60,7 +61,7 @@ class KafkaDecider final : public Decider {
   [[nodiscard]] absl::Status NotYet(std::string_view what) const;
 
   const std::shared_ptr<Producer> producer_;
-  MarkerGroup marker_group_;
+  const std::unique_ptr<MarkerGroup> marker_group_;
   const std::vector<Input> inputs_;
   std::vector<Candidate> candidates_;
   absl::Time looked_for_ = absl::InfinitePast();

@@ -70,17 +70,38 @@ std::string PrivateName(std::string_view function_id, uint32_t instance_index) {
   return fmt::format("function-stream.{}.{}", function_id, instance_index);
 }
 
-MarkerGroup::MarkerGroup(Client& client, TransactionNames names)
-    : client_(client), names_(std::move(names)), answers_(client.Watch(RdKafkaQueue(rd_kafka_queue_new(client.get())))) {}
+MarkerGroup::MarkerGroup(ClientSettings settings, TransactionNames names, const InstanceContext& context,
+                         std::shared_ptr<Graveyard> graveyard)
+    : settings_(std::move(settings)), names_(std::move(names)), context_(context), graveyard_(std::move(graveyard)) {}
+
+absl::Status MarkerGroup::Connect() {
+  if (client_ != nullptr) return absl::OkStatus();
+  FS_ASSIGN_OR_RETURN(
+      RdKafkaConf conf,
+      GroupReaderConf(settings_, fmt::format("function-stream.{}.{}", context_.function_name, context_.instance_index), names_.id));
+  FS_ASSIGN_OR_RETURN(client_, Client::Open(RD_KAFKA_CONSUMER, std::move(conf),
+                                            {fmt::format("function {}", context_.function_name), settings_.bootstrap_servers},
+                                            context_.waker, graveyard_, *this));
+  answers_ = client_->Watch(RdKafkaQueue(rd_kafka_queue_new(client_->get())));
+  return absl::OkStatus();
+}
+
+void MarkerGroup::OnError(rd_kafka_resp_err_t error, std::string_view reason) noexcept { trouble_ = Describe(error, reason); }
 
 absl::StatusOr<std::optional<Marker>> MarkerGroup::Read(absl::Time deadline) {
+  FS_RETURN_IF_ERROR(Connect());
   while (true) {
     if (!is_under_way_) Ask();
     const int64_t left_ms = std::max<int64_t>(absl::ToInt64Milliseconds(deadline - absl::Now()), 0);
+    std::optional<absl::StatusOr<std::optional<Marker>>> answer;
     if (const RdKafkaEvent event(rd_kafka_queue_poll(answers_, static_cast<int>(left_ms))); event != nullptr) {
       is_under_way_ = false;
-      if (auto answer = ReadAnswer(*event)) return *std::move(answer);
-      absl::SleepFor(kPause);
+      answer = ReadAnswer(*event);
+      if (!answer) absl::SleepFor(kPause);
+    }
+    if (answer) {
+      client_.reset();
+      return *std::move(answer);
     }
     if (absl::Now() >= deadline) {
       return DeadlineExceeded("Kafka at {} does not tell the positions of group {}{}", names_.cluster, names_.id,
@@ -90,14 +111,14 @@ absl::StatusOr<std::optional<Marker>> MarkerGroup::Read(absl::Time deadline) {
 }
 
 void MarkerGroup::Ask() {
-  const RdKafkaAdminOptions options(rd_kafka_AdminOptions_new(client_.get(), RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS));
+  const RdKafkaAdminOptions options(rd_kafka_AdminOptions_new(client_->get(), RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS));
   char reason[256];
   rd_kafka_AdminOptions_set_request_timeout(options.get(), kRequestTimeoutMs, reason, sizeof(reason));
   // An offset of a transaction that is being committed is not told as if there were none.
   RdKafkaError(rd_kafka_AdminOptions_set_require_stable_offsets(options.get(), 1));
   const RdKafkaGroupOffsets question(rd_kafka_ListConsumerGroupOffsets_new(names_.id.c_str(), nullptr));
   rd_kafka_ListConsumerGroupOffsets_t* list[] = {question.get()};
-  rd_kafka_ListConsumerGroupOffsets(client_.get(), list, 1, options.get(), answers_);
+  rd_kafka_ListConsumerGroupOffsets(client_->get(), list, 1, options.get(), answers_);
   is_under_way_ = true;
 }
 

@@ -14,10 +14,10 @@
 #include <vector>
 
 #include "base/status.h"
+#include "connector/connector.h"
 #include "connector/kafka/client.h"
 #include "connector/kafka/properties.h"
 #include "connector/kafka/transaction_errors.h"
-#include "connector/marker.h"
 
 namespace fs::connector::kafka {
 
@@ -27,11 +27,13 @@ namespace fs::connector::kafka {
 // A partition under which the group keeps the marker.
 using MarkerPlace = std::pair<std::string, int32_t>;
 
-class MarkerGroup {
+class MarkerGroup final : private ClientHandler {
  public:
-  // `client` outlives it.
-  MarkerGroup(Client& client, TransactionNames names);
+  // The brokers are those of `settings`, an output's.
+  MarkerGroup(ClientSettings settings, TransactionNames names, const InstanceContext& context, std::shared_ptr<Graveyard> graveyard);
 
+  // Begins to connect, so that Read need not wait for that. Nothing to do where it did.
+  [[nodiscard]] absl::Status Connect();
   // The last marker that was committed; nullopt: none. kDeadlineExceeded: no answer yet, call again. kFailedPrecondition: not allowed, or
   // the places hold markers of different runs.
   [[nodiscard]] absl::StatusOr<std::optional<Marker>> Read(absl::Time deadline);
@@ -40,13 +42,19 @@ class MarkerGroup {
   [[nodiscard]] static RdKafkaPartitions Offsets(const Marker& marker, const std::vector<MarkerPlace>& places);
 
  private:
+  void OnError(rd_kafka_resp_err_t error, std::string_view reason) noexcept override;
   void Ask();
   // nullopt: to be asked again.
   [[nodiscard]] std::optional<absl::StatusOr<std::optional<Marker>>> ReadAnswer(rd_kafka_event_t& event);
 
-  Client& client_;
+  const ClientSettings settings_;
   const TransactionNames names_;
-  rd_kafka_queue_t* answers_;
+  const InstanceContext context_;
+  const std::shared_ptr<Graveyard> graveyard_;
+  // From Connect until Read has its answer. A consumer: librdkafka 2.12.1 crashes when a producer asks and the group's coordinator has
+  // just moved or is loading (rd_kafka_handle_OffsetFetch takes for granted that the client has a group).
+  std::unique_ptr<Client> client_;
+  rd_kafka_queue_t* answers_ = nullptr;
   bool is_under_way_ = false;
   std::string trouble_;  // why the last question had no answer
 };

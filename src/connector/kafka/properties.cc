@@ -250,6 +250,16 @@ absl::StatusOr<RdKafkaConf> TransactionalConf(const ClientSettings& settings, co
   return conf;
 }
 
+absl::StatusOr<RdKafkaConf> GroupReaderConf(const ClientSettings& settings, const std::string& client_id, const std::string& group) {
+  FS_ASSIGN_OR_RETURN(RdKafkaConf conf, CommonConf(settings, client_id));
+  for (const auto& [name, value] : settings.properties) {
+    if (IsOfEveryClient(name)) FS_RETURN_IF_ERROR_CONTEXT(Set(conf.get(), name.c_str(), value), name);
+  }
+  FS_RETURN_IF_ERROR(Set(conf.get(), "group.id", group));
+  FS_RETURN_IF_ERROR(Set(conf.get(), "enable.auto.commit", "false"));
+  return conf;
+}
+
 absl::Status TryConsumer(const InputSettings& settings) {
   InputSettings offline = settings;
   offline.client = Offline(settings.client);

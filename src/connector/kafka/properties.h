@@ -48,6 +48,9 @@ constexpr int64_t kShortestTransactionMs = 60'000;
 // The same for a producer whose records commit in transactions.
 [[nodiscard]] absl::StatusOr<RdKafkaConf> TransactionalConf(const ClientSettings& settings, const std::string& client_id,
                                                             const std::string& transactional_id, int64_t timeout_ms);
+// A consumer on the same brokers, with what of an output's settings is meant for every client, that joins no group and commits nothing.
+[[nodiscard]] absl::StatusOr<RdKafkaConf> GroupReaderConf(const ClientSettings& settings, const std::string& client_id,
+                                                          const std::string& group);
 
 // The value that `name` has in a configuration; empty where it has none.
 [[nodiscard]] std::string ValueOf(const rd_kafka_conf_t& conf, const char* name);

@@ -51,6 +51,13 @@ KafkaDecider::KafkaDecider(std::shared_ptr<Producer> producer, std::unique_ptr<M
 
 // ---- Recovery
 
+void KafkaDecider::Begin() {
+  // librdkafka looks for the coordinator at once and then, where no broker was connected yet, every half second: the earlier the better.
+  // What is wrong with either is told by Recover.
+  RdKafkaError(rd_kafka_init_transactions(producer_->client().get(), 0));
+  static_cast<void>(marker_group_->Connect());
+}
+
 absl::StatusOr<std::optional<Marker>> KafkaDecider::Recover(absl::Time deadline) {
   FS_RETURN_IF_ERROR(marker_group_->Connect());
   FS_RETURN_IF_ERROR(InitTransactions(deadline));

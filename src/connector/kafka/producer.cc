@@ -127,9 +127,17 @@ absl::Status Producer::WriteError(rd_kafka_resp_err_t error, std::string_view re
 absl::Status Producer::Failure(std::string_view place, rd_kafka_resp_err_t error, std::string_view reason) const {
   if (!transaction_) return FailedPrecondition("{}: {}", place, Describe(error, reason));
   char text[512] = "";
+  RdKafkaError of_transaction;
   if (error == RD_KAFKA_RESP_ERR__FATAL) {
     error = rd_kafka_fatal_error(client_->get(), text, sizeof(text));
     reason = text;
+  } else if (error == RD_KAFKA_RESP_ERR__PURGE_QUEUE || error == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT) {
+    // Records are thrown away when their transaction has failed. It tells why to any call that it refuses.
+    of_transaction.reset(rd_kafka_begin_transaction(client_->get()));
+    if (of_transaction != nullptr) {
+      error = rd_kafka_error_code(of_transaction.get());
+      reason = rd_kafka_error_string(of_transaction.get());
+    }
   }
   return WithContext(TransactionError(error, reason, *transaction_), place);
 }

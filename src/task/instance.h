@@ -27,6 +27,7 @@
 #include "state/function_state.h"
 #include "task/checkpoint.h"
 #include "task/inputs.h"
+#include "task/retention.h"
 
 namespace fs::task {
 
@@ -47,6 +48,7 @@ struct InstanceSpec {
   std::shared_ptr<Waker> waker;
   InstanceCounters* counters = nullptr;
   const std::atomic<bool>* stopping = nullptr;
+  Retention* retention = nullptr;
   // Set when the instance before was ended by a message: how many came before that one since the last checkpoint. They are committed
   // before it is tried again, and it is tried alone, so that it holds back nothing but itself.
   std::optional<uint64_t> suspect_after;

@@ -254,7 +254,7 @@ absl::Status RetainedCheckpoints::Fill(FunctionState& state, RetainReason reason
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<RetainedCheckpoint>> RetainedCheckpoints::List() const {
+std::vector<RetainedCheckpoint> RetainedCheckpoints::List() const {
   absl::MutexLock lock(&mutex_);
   std::vector<RetainedCheckpoint> list;
   for (const uint64_t id : Ids()) {

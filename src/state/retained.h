@@ -63,7 +63,7 @@ class RetainedCheckpoints {
   [[nodiscard]] absl::StatusOr<RetainedCheckpoint> MakeOfStopped(RetainReason reason);
 
   // By number. One that cannot be read is listed with its problem.
-  [[nodiscard]] absl::StatusOr<std::vector<RetainedCheckpoint>> List() const;
+  [[nodiscard]] std::vector<RetainedCheckpoint> List() const;
 
   // kNotFound.
   [[nodiscard]] absl::Status Delete(uint64_t id);

@@ -55,10 +55,8 @@ void Retention::Begin() {
   // Restarts do not bring more of them: what counts is the last one's age.
   const absl::Time now = absl::Now();
   due_ = now + config_.retained_checkpoint_interval;
-  const auto list = checkpoints_.List();
-  if (!list.ok()) return;
   absl::Time last = absl::InfinitePast();
-  for (const state::RetainedCheckpoint& checkpoint : *list) {
+  for (const state::RetainedCheckpoint& checkpoint : checkpoints_.List()) {
     if (checkpoint.reason == state::RetainReason::kPeriodic) last = std::max(last, absl::FromUnixMillis(checkpoint.created_ms));
   }
   if (last != absl::InfinitePast()) due_ = std::min(due_, last + config_.retained_checkpoint_interval);

@@ -210,10 +210,8 @@ absl::Status SupervisorImpl::DropFunction(std::string_view name) {
 
 absl::StatusOr<std::vector<RetainedInfo>> SupervisorImpl::ListCheckpoints(std::string_view name) const {
   FS_ASSIGN_OR_RETURN(const std::shared_ptr<Task> task, Find(name));
-  FS_ASSIGN_OR_RETURN_CONTEXT(const std::vector<state::RetainedCheckpoint> list, task->checkpoints().List(), name);
   std::vector<RetainedInfo> result;
-  result.reserve(list.size());
-  for (const state::RetainedCheckpoint& checkpoint : list) result.push_back(task->Describe(checkpoint));
+  for (const state::RetainedCheckpoint& checkpoint : task->checkpoints().List()) result.push_back(task->Describe(checkpoint));
   return result;
 }
 

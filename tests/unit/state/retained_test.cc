@@ -295,7 +295,7 @@ TEST(RetainedChild, DISABLED_RestoresInTurn) {
   ASSERT_TRUE(retained.Recover().ok());
   std::ofstream(folder / "begun") << "yes";
   std::random_device entropy;
-  for (uint64_t round = 0;; ++round) ASSERT_TRUE(retained.Restore(1 + round % 2, std::to_string(entropy())).ok());
+  for (uint64_t round = ChildProcess::steps().size();; ++round) ASSERT_TRUE(retained.Restore(1 + round % 2, std::to_string(entropy())).ok());
 }
 
 TEST_F(RetainedTest, KilledAtAnyMomentOfARestoreTheStateIsOneOfTheTwo) {
@@ -308,9 +308,9 @@ TEST_F(RetainedTest, KilledAtAnyMomentOfARestoreTheStateIsOneOfTheTwo) {
   std::set<std::string> seen;
   for (int kill = 0; kill < 25; ++kill) {
     std::filesystem::remove(folder_.path() / "begun");
-    ChildProcess child(kRestoringChild, folder_.path(), "");
+    ChildProcess child(kRestoringChild, folder_.path(), kill % 2 == 0 ? "" : "2");
     ASSERT_TRUE(ChildProcess::WaitForFile(folder_.path() / "begun"));
-    std::this_thread::sleep_for(std::chrono::microseconds(random() % 250'000));
+    std::this_thread::sleep_for(std::chrono::microseconds(random() % 400'000));
     child.Kill();
     ASSERT_TRUE(retained_->Recover().ok());
     ASSERT_TRUE(std::filesystem::exists(folder_.path() / "state"));

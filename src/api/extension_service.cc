@@ -1,9 +1,12 @@
 #include "api/extension_service.h"
 
+#include <absl/time/clock.h>
+
 #include <utility>
 
 #include "api/record_codec.h"
 #include "api/response.h"
+#include "base/steady_clock.h"
 #include "observe/log.h"
 
 namespace fs::api {
@@ -56,7 +59,8 @@ absl::StatusOr<std::vector<task::RetainedInfo>> ListOf(const task::Supervisor& s
 absl::StatusOr<task::RetainedInfo> CreateOf(task::Supervisor& supervisor, std::string_view name, const grpc::ServerContext& context) {
   FS_RETURN_IF_ERROR(CheckFunctionName(name));
   // So that the answer, which says what was waited for, arrives before the client gives up.
-  const absl::Time deadline = absl::FromChrono(context.deadline()) - absl::Milliseconds(200);
+  const absl::Duration left = absl::FromChrono(context.deadline()) - absl::Now() - absl::Milliseconds(200);
+  const absl::Time deadline = SteadyNow() + left;
   return supervisor.CreateCheckpoint(name, deadline, [&context] { return context.IsCancelled(); });
 }
 

@@ -1,12 +1,11 @@
 #include "task/checkpoint.h"
 
-#include <absl/time/clock.h>
-
 #include <algorithm>
 #include <random>
 #include <utility>
 
 #include "base/failpoint.h"
+#include "base/steady_clock.h"
 #include "positions.pb.h"
 
 namespace fs::task {
@@ -65,7 +64,7 @@ CheckpointProtocol::CheckpointProtocol(state::FunctionState& state, connector::D
 absl::StatusOr<std::optional<state::Checkpoint>> CheckpointProtocol::Recover() {
   std::optional<connector::Marker> marker;
   if (decider_ != nullptr) {
-    FS_ASSIGN_OR_RETURN_CONTEXT(marker, decider_->Recover(absl::Now() + kOutcomeTimeout), "recovery");
+    FS_ASSIGN_OR_RETURN_CONTEXT(marker, decider_->Recover(SteadyNow() + kOutcomeTimeout), "recovery");
     marker = Translate(std::move(marker), state_.last());
   }
 
@@ -110,7 +109,7 @@ absl::Status CheckpointProtocol::Take(std::span<const connector::Positions> inpu
   next.function_bytes = std::move(function_bytes);
 
   FailPoint("checkpoint-begin");
-  FS_RETURN_IF_ERROR(Flush(absl::Now() + kOutcomeTimeout));
+  FS_RETURN_IF_ERROR(Flush(SteadyNow() + kOutcomeTimeout));
   FailPoint("sinks-flushed");
   Progress progress;
   progress.inputs.assign(inputs.begin(), inputs.end());
@@ -122,7 +121,7 @@ absl::Status CheckpointProtocol::Take(std::span<const connector::Positions> inpu
   } else {
     FS_RETURN_IF_ERROR(state_.Prepare(next));
     FailPoint("state-prepared");
-    FS_RETURN_IF_ERROR(decider_->Commit({next.run_id, next.sequence}, inputs, absl::Now() + kOutcomeTimeout));
+    FS_RETURN_IF_ERROR(decider_->Commit({next.run_id, next.sequence}, inputs, SteadyNow() + kOutcomeTimeout));
     FailPoint("outputs-committed");
     FS_RETURN_IF_ERROR(state_.CommitPrepared());
   }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/steady_clock.h"
 #include "observe/log.h"
 
 namespace fs::task {
@@ -26,9 +27,9 @@ std::optional<absl::StatusOr<state::RetainedCheckpoint>> Retention::Ask(absl::Ti
   }
   waker_.Wake();
   absl::MutexLock lock(&mutex_);
-  const auto is_over = [&request] { return request->is_over; };
-  while (!mutex_.AwaitWithDeadline(absl::Condition(&is_over), std::min(deadline, absl::Now() + kCancelSlice))) {
-    const bool is_late = absl::Now() >= deadline;
+  while (!request->is_over) {
+    if (over_.WaitUntil(mutex_, std::min(deadline, SteadyNow() + kCancelSlice)) || request->is_over) continue;
+    const bool is_late = SteadyNow() >= deadline;
     if (!is_late && !is_cancelled()) continue;
     std::erase(requests_, request);
     is_asked_.store(!requests_.empty(), std::memory_order_release);
@@ -48,18 +49,17 @@ void Retention::Close() {
   is_open_ = false;
   is_asked_.store(false, std::memory_order_release);
   for (const auto& request : std::exchange(requests_, {})) request->is_over = true;
+  over_.SignalAll();
 }
 
 void Retention::Begin() {
   if (!is_periodic()) return;
   // Restarts do not bring more of them: what counts is the last one's age.
-  const absl::Time now = absl::Now();
-  due_ = now + config_.retained_checkpoint_interval;
-  absl::Time last = absl::InfinitePast();
+  absl::Duration age = absl::ZeroDuration();
   for (const state::RetainedCheckpoint& checkpoint : checkpoints_.List()) {
-    if (checkpoint.reason == state::RetainReason::kPeriodic) last = std::max(last, absl::FromUnixMillis(checkpoint.created_ms));
+    if (checkpoint.reason == state::RetainReason::kPeriodic) age = absl::Now() - absl::FromUnixMillis(checkpoint.created_ms);
   }
-  if (last != absl::InfinitePast()) due_ = std::min(due_, last + config_.retained_checkpoint_interval);
+  due_ = SteadyNow() + config_.retained_checkpoint_interval - std::max(age, absl::ZeroDuration());
 }
 
 void Retention::AfterCheckpoint(state::FunctionState& state, observe::FunctionLog& log) {
@@ -75,13 +75,14 @@ void Retention::AfterCheckpoint(state::FunctionState& state, observe::FunctionLo
       absl::MutexLock lock(&mutex_);
       request->answer = std::move(made);
       request->is_over = true;
+      over_.SignalAll();
     }
   }
-  const absl::Time now = absl::Now();
+  const absl::Time now = SteadyNow();
   if (now < due_ || !is_periodic()) return;
   due_ = now + config_.retained_checkpoint_interval;
   if (Make(state, state::RetainReason::kPeriodic, log).ok()) {
-    checkpoints_.Prune(config_.retained_checkpoints, config_.retained_checkpoint_max_age, now);
+    checkpoints_.Prune(config_.retained_checkpoints, config_.retained_checkpoint_max_age, absl::Now());
   } else if (!checkpoints_.is_supported()) {
     due_ = absl::InfiniteFuture();
   }

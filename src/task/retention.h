@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "base/steady_clock.h"
 #include "base/waker.h"
 #include "config/function_config.h"
 #include "observe/function_log.h"
@@ -60,6 +61,7 @@ class Retention {
 
   std::atomic<bool> is_asked_{false};
   absl::Mutex mutex_;
+  SteadyCondition over_;  // a request is
   bool is_open_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<std::shared_ptr<Request>> requests_ ABSL_GUARDED_BY(mutex_);
 };

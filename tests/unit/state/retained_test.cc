@@ -295,7 +295,8 @@ TEST(RetainedChild, DISABLED_RestoresInTurn) {
   ASSERT_TRUE(retained.Recover().ok());
   std::ofstream(folder / "begun") << "yes";
   std::random_device entropy;
-  for (uint64_t round = ChildProcess::steps().size();; ++round) ASSERT_TRUE(retained.Restore(1 + round % 2, std::to_string(entropy())).ok());
+  for (uint64_t round = ChildProcess::steps().size();; ++round)
+    ASSERT_TRUE(retained.Restore(1 + round % 2, std::to_string(entropy())).ok());
 }
 
 TEST_F(RetainedTest, KilledAtAnyMomentOfARestoreTheStateIsOneOfTheTwo) {

@@ -64,7 +64,7 @@ absl::StatusOr<std::optional<state::Checkpoint>> CheckpointProtocol::Recover() {
       return FailedPrecondition("the state holds {} undecided, and no output of the function can decide it",
                                 Describe(prepared->run_id, prepared->sequence));
     }
-    const bool decided = marker == connector::Marker{prepared->run_id, prepared->sequence};
+    const bool decided = Sabotage("ignore-marker") || marker == connector::Marker{prepared->run_id, prepared->sequence};
     const bool undone =
         marker.has_value() ? *marker == connector::Marker{prepared->run_id, prepared->sequence - 1} : prepared->sequence == 1;
     if (decided) {
@@ -79,7 +79,7 @@ absl::StatusOr<std::optional<state::Checkpoint>> CheckpointProtocol::Recover() {
   }
 
   const auto& last = state_.last();
-  if (decider_ != nullptr) {
+  if (decider_ != nullptr && !Sabotage("ignore-marker")) {
     const std::optional<connector::Marker> of_state = last ? std::optional(connector::Marker{last->run_id, last->sequence}) : std::nullopt;
     if (of_state != marker) {
       return FailedPrecondition(
@@ -110,11 +110,13 @@ absl::Status CheckpointProtocol::Take(std::span<const connector::Positions> inpu
   if (decider_ == nullptr) {
     FS_RETURN_IF_ERROR(state_.Commit(next));
   } else {
-    FS_RETURN_IF_ERROR(state_.Prepare(next));
+    if (!Sabotage("skip-prepare")) FS_RETURN_IF_ERROR(state_.Prepare(next));
+    if (Sabotage("commit-state-first")) FS_RETURN_IF_ERROR(state_.CommitPrepared());
     FailPoint("state-prepared");
     FS_RETURN_IF_ERROR(decider_->Commit({next.run_id, next.sequence}, inputs, absl::Now() + kOutcomeTimeout));
     FailPoint("outputs-committed");
-    FS_RETURN_IF_ERROR(state_.CommitPrepared());
+    if (Sabotage("skip-prepare")) FS_RETURN_IF_ERROR(state_.Commit(next));
+    if (!Sabotage("skip-prepare") && !Sabotage("commit-state-first")) FS_RETURN_IF_ERROR(state_.CommitPrepared());
   }
   FailPoint("state-committed");
   sequence_ = next.sequence;

@@ -1,4 +1,7 @@
-"""./dev chaos: kills at random from a seed; exit code 0 where nothing differs, 1 with a report where something does, 2 where it could not run."""
+"""./dev chaos: kills at random, from a seed.
+
+Exit code 0: nothing differs. 1: something does; the report says what, and the folder with everything is kept. 2: it could not run.
+"""
 
 from __future__ import annotations
 

@@ -31,6 +31,9 @@ class EmbeddedPipeline(Pipeline):
         config.options.update(OPTIONS, checkpoint_interval_seconds=0.05)
         return config
 
+    def rest(self) -> None:
+        self.wait_a_little()
+
     def handed(self) -> list[int]:
         return [self._stored]
 
@@ -93,7 +96,7 @@ class EmbeddedPipeline(Pipeline):
     def ask(self) -> None:
         client = self.connect()
         assert client is not None
-        client.publish(f"{self.name}-in", [b"?"], timeout=_CALL_S)
+        client.publish(f"{self.name}-in", [b"?" + self.scripts[0].prefix], timeout=_CALL_S)
 
     def mark_end(self) -> None:
         self._end = self.output_ends()[0]

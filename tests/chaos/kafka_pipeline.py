@@ -98,14 +98,16 @@ class KafkaPipeline(Pipeline):
             return
         partition = message.partition()
         if message.offset() != self._acknowledged[partition]:
-            self.differences.add("input", f"{self.name}: message {self._acknowledged[partition]} of partition {partition} is at {message.offset()}")
+            expected = f"{self.name}: message {self._acknowledged[partition]} of partition {partition}"
+            self.differences.add("input", f"{expected} is at {message.offset()}")
         self._acknowledged[partition] += 1
 
-    def tend(self) -> None:
-        self._producer.poll(0)
+    def rest(self) -> None:
+        self._producer.poll(0.02)
 
     def is_settled(self) -> bool:
-        return self._producer.flush(0.05) == 0
+        left: int = self._producer.flush(0.05)
+        return left == 0
 
     def read(self, ends: threading.Event) -> None:
         consumer = Consumer(
@@ -135,7 +137,8 @@ class KafkaPipeline(Pipeline):
             consumer.close()
 
     def ask(self) -> None:
-        self._write(f"{self.name}-in", b"?", 0)
+        for partition, script in enumerate(self.scripts):
+            self._write(f"{self.name}-in", b"?" + script.prefix, partition)
 
     def mark_end(self) -> None:
         for partition in range(OUTPUT_PARTITIONS):

@@ -2,8 +2,8 @@
 
 It keeps the same count three times: in the key-value state, in a journal that is merged and deleted, and in memory, which only
 take_checkpoint and restore_checkpoint carry over a restart. A message looks like `key number fault` and a body on further lines.
-The faults: F the next heartbeat says False, R it raises, X process raises at half of the attempts, after it wrote and emitted. `?` asks for
-the whole state.
+The faults: F the next heartbeat says False, R it raises, X process raises at half of the attempts, after it wrote and emitted. `?` and a
+prefix asks for the state of all keys that start with it.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ class Ledger(FSProcessorDriver):
 
     def process(self, ctx: Context, source_id: int, data: bytes) -> None:
         if data.startswith(b"?"):
-            self.answer(ctx)
+            self.answer(ctx, data[1:])
             return
         key, number, fault = data.split(b"\n", 1)[0].split(b" ")
         stored = self.accounts.get_state(key)
@@ -51,14 +51,14 @@ class Ledger(FSProcessorDriver):
         if fault in (b"F", b"R"):
             self.next_heartbeat = fault.decode()
 
-    def answer(self, ctx: Context) -> None:
-        for key in self.accounts.list_states(b"", b"\xff"):
+    def answer(self, ctx: Context, prefix: bytes) -> None:
+        for key in self.accounts.list_states(prefix, prefix + b"\xff"):
             account = self.accounts.get_state(key) or b""
-            journal = b"".join(
-                self.journal.get(ComplexKey(b"", key, b"", block)) or b"" for block in self.journal.list_complex(b"", key, b"", b"", b"\xff")
-            )
+            blocks = self.journal.list_complex(b"", key, b"", b"", b"\xff")
+            journal = b"".join(self.journal.get(ComplexKey(b"", key, b"", block)) or b"" for block in blocks)
             remembered = self.memory.get(key.decode(), 0)
             ctx.emit(b"= %s %s %d j%s" % (key, account, remembered, journal.hex().encode()), key=key)
+        ctx.emit(b"=end " + prefix, key=prefix)
 
     def check_heartbeat(self, ctx: Context) -> bool:
         if self.next_heartbeat == "R":

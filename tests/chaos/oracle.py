@@ -1,7 +1,7 @@
 """Compares what a function put out with what it was sent: nothing lost, nothing twice, nothing out of order, every total right.
 
-An output that a reader sees is final: it is durable (embedded) or committed (Kafka, read_committed). After a restore of an older checkpoint, outputs since
-then come again, by definition: exactly from the checkpoint's counts on.
+An output that a reader sees is final: it is durable (embedded) or committed (Kafka, read_committed). After a restore of an older
+checkpoint, outputs since then come again, by definition: exactly from the checkpoint's counts on.
 """
 
 from __future__ import annotations
@@ -67,6 +67,7 @@ class Oracle:
         self._lock = threading.Lock()
         self._courses = {key: _Course(script) for script in scripts for key in script.keys}
         self._answers: dict[bytes, list[str]] = {}
+        self._answered: set[bytes] = set()  # prefixes
         self._taken = 0
 
     @property
@@ -75,13 +76,13 @@ class Oracle:
         return self._taken
 
     def done(self) -> int:
-        """Messages whose outputs are there, each once."""
+        """How far the outputs got, in messages; what was left out on the way counts too."""
         with self._lock:
-            return sum(course.done - len(course.missing) for course in self._courses.values())
+            return sum(course.done for course in self._courses.values())
 
     def is_answered(self) -> bool:
-        with self._lock:
-            return len(self._answers) >= sum(course.done > 0 for course in self._courses.values())
+        """The function has worked through all that was sent before the questions, one in each partition."""
+        return len(self._answered) == len(self.scripts)
 
     def take(self, value: bytes, partition: int, offset: int) -> str | None:
         """Checks one output; the incarnation of the instance that made it, None where it does not say."""
@@ -90,6 +91,9 @@ class Oracle:
             words = value.decode("ascii", "replace").split(" ")
             if words[0] == "=" and len(words) == 7:
                 self._answers.setdefault(words[1].encode(), []).append(" ".join(words[2:]))
+                return None
+            if words[0] == "=end" and len(words) == 2:
+                self._answered.add(words[1].encode())
                 return None
             course = self._courses.get(words[0].encode())
             if course is None or len(words) != 7 or not words[1].isdigit():
@@ -155,13 +159,12 @@ class Oracle:
     def _count_lost(self, key: bytes, course: _Course) -> None:
         if course.missing:
             first = min(course.missing)
-            self.differences.add(
-                "lost", f"{self.name}: {key.decode()} message {first} and {len(course.missing) - 1} more never came out", len(course.missing)
-            )
+            count = len(course.missing)
+            self.differences.add("lost", f"{self.name}: {key.decode()} message {first} and {count - 1} more never came out", count)
             course.missing = set()
 
     def _compare_state(self, script: Script, key: bytes, count: int) -> None:
-        expected = " ".join(_account_words(script.account(key, count)) + [str(count), "j" + script.journal(key, count).hex()])
+        expected = " ".join([*_account_words(script.account(key, count)), str(count), "j" + script.journal(key, count).hex()])
         answers = self._answers.get(key, [])
         if answers != [expected]:
             self.differences.add("state", f"{self.name}: {key.decode()}: the function holds {answers}, not {expected!r}")

@@ -47,7 +47,7 @@ class Pipeline(ABC):
         self.differences = differences
         self.scripts = [Script(seed, partition, KEYS, plan.faults, plan.fault_every) for partition in range(partitions)]
         self.oracle = Oracle(name, self.scripts, differences)
-        self.is_dead = False  # FAILED for good: nothing more is to be waited for
+        self.is_dead = False  # FAILED or stuck: nothing more is to be waited for
         self.trouble = ""  # what ended one of the threads
         self.seed = seed
         self._recoveries = recoveries
@@ -67,6 +67,10 @@ class Pipeline(ABC):
     @abstractmethod
     def send(self, count: int) -> None:
         """Hands on the next messages; may send fewer."""
+
+    @abstractmethod
+    def rest(self) -> None:
+        """Called while there is nothing to send: waits a little."""
 
     @abstractmethod
     def handed(self) -> list[int]:
@@ -116,9 +120,6 @@ class Pipeline(ABC):
     def sent(self) -> int:
         return sum(self.handed())
 
-    def is_done(self) -> bool:
-        return self.oracle.done() >= self.sent
-
     def put_out(self, value: bytes, partition: int, offset: int) -> None:
         incarnation = self.oracle.take(value, partition, offset)
         if incarnation is not None:
@@ -132,14 +133,10 @@ class Pipeline(ABC):
             if room > 0:
                 self.send(room)
             else:
-                self.tend()
-                self._feeding_ends.wait(0.02)
-
-    def tend(self) -> None:
-        """Called while there is nothing to send."""
+                self.rest()
 
     def wait_a_little(self) -> None:
-        self._feeding_ends.wait(0.05)
+        self._feeding_ends.wait(0.02)
 
     def _read(self) -> None:
         self.read(self._reading_ends)

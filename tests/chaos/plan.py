@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,10 +42,10 @@ class Life:
 
 @dataclass(frozen=True)
 class Plan:
-    """`lives` goes on for ever; a run takes as many as its minutes allow."""
+    """`lives` may go on for ever; a run takes as many as its minutes allow."""
 
     seed: int
-    lives: Iterator[Life]
+    lives: Iterable[Life]
     sabotage: str = ""
     faults: str = "FR"
     fault_every: int = 2000
@@ -63,7 +63,7 @@ def _lives(chance: random.Random, pipelines: int, has_broker: bool, kinds: tuple
         # Some lives end while the server still starts or recovers; most are long enough to get somewhere.
         seconds = chance.uniform(0.02, 0.6) if chance.random() < 0.2 else chance.uniform(0.6, 4.0)
         end = "stop" if chance.random() < 0.12 else "kill"
-        failpoint = f"{chance.choice(names)}:{int(chance.expovariate(1 / 25)) + 1}" if chance.random() < 0.5 else ""
+        failpoint = f"{chance.choice(names)}:{int(chance.expovariate(1 / 15)) + 1}" if chance.random() < 0.6 else ""
         actions = []
         if has_broker and chance.random() < 0.08:
             actions.append(Action(chance.uniform(0.0, seconds), "kill-broker", pause_s=chance.choice((0.0, 0.0, chance.uniform(0.0, 4.0)))))

@@ -35,9 +35,8 @@ class Report:
 
     def text(self) -> str:
         kills_per_minute = self.kill_count / max(self.seconds / 60, 1e-9)
-        lines = [
-            f"seed {self.seed}, {self.seconds:.0f} s, {self.lives} lives of the server, {self.kill_count} kills ({kills_per_minute:.0f} a minute)"
-        ]
+        kills = f"{self.kill_count} kills ({kills_per_minute:.0f} a minute)"
+        lines = [f"seed {self.seed}, {self.seconds:.0f} s, {self.lives} lives of the server, {kills}"]
         if self.sabotage:
             lines.append(f"sabotaged: {self.sabotage}")
         lines += [f"  {count:5d}  SIGKILL: {kind}" for kind, count in sorted(self.kills.items())]
@@ -46,7 +45,9 @@ class Report:
             lines.append(f"{name}: {sent} messages, {self.outputs.get(name, 0)} outputs")
         for name, seconds in self.recoveries.items():
             median, high, longest = quantiles(seconds)
-            lines.append(f"{name}: SIGKILL to first new output: median {median:.2f} s, p95 {high:.2f} s, max {longest:.2f} s ({len(seconds)} kills)")
+            lines.append(
+                f"{name}: SIGKILL to first new output: median {median:.2f} s, p95 {high:.2f} s, max {longest:.2f} s ({len(seconds)} kills)"
+            )
         median, high, longest = quantiles(self.server_starts)
         lines.append(f"server's start until it listens: median {median:.2f} s, p95 {high:.2f} s, max {longest:.2f} s")
         if self.is_clean:

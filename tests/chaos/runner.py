@@ -258,10 +258,10 @@ class Run:
         self._listening()
         for pipeline in self.pipelines:
             pipeline.end_feeding()
-        self._until("its last outputs", lambda one: one.is_settled() and one.is_done())
+        self._until("its input to be stored", lambda one: one.is_settled())
         for pipeline in self._living():
             pipeline.ask()
-        self._until("the answer about its state", lambda one: one.oracle.is_answered())
+        self._until("its last outputs and the answers about its state", lambda one: one.oracle.is_answered())
         answered = [pipeline.name for pipeline in self._living()]
         for pipeline in self.pipelines:
             self.client().stop_function(pipeline.name, timeout=_CALL_S)
@@ -289,7 +289,9 @@ class Run:
             if not waiting:
                 return
             if not self.server.is_running():
-                self.differences.add("crashed", f"the server ended by itself with code {self.server.wait_dead()}: {self.server.stderr()[-2000:]}")
+                self.differences.add(
+                    "crashed", f"the server ended by itself with code {self.server.wait_dead()}: {self.server.stderr()[-2000:]}"
+                )
                 raise RunnerFailed("the server ended by itself at the end of the run")
             now = time.monotonic()
             for pipeline in waiting:

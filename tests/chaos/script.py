@@ -38,7 +38,8 @@ class Script:
         self._faults = faults
         self._fault_every = fault_every
         self._lock = threading.Lock()
-        self.keys = [b"p%d-k%d" % (partition, key) for key in range(keys)]
+        self.prefix = b"p%d-" % partition
+        self.keys = [self.prefix + b"k%d" % key for key in range(keys)]
         # By index: the key's place in `keys`, the message's number of that key, the body's length, the fault.
         self._key = array("B")
         self._number = array("Q")

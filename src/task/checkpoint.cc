@@ -1,11 +1,10 @@
 #include "task/checkpoint.h"
 
-#include <absl/time/clock.h>
-
 #include <random>
 #include <utility>
 
 #include "base/failpoint.h"
+#include "base/steady_clock.h"
 #include "positions.pb.h"
 
 namespace fs::task {
@@ -56,7 +55,7 @@ CheckpointProtocol::CheckpointProtocol(state::FunctionState& state, connector::D
 absl::StatusOr<std::optional<state::Checkpoint>> CheckpointProtocol::Recover() {
   std::optional<connector::Marker> marker;
   if (decider_ != nullptr) {
-    FS_ASSIGN_OR_RETURN_CONTEXT(marker, decider_->Recover(absl::Now() + kOutcomeTimeout), "recovery");
+    FS_ASSIGN_OR_RETURN_CONTEXT(marker, decider_->Recover(SteadyNow() + kOutcomeTimeout), "recovery");
   }
 
   if (const auto& prepared = state_.prepared()) {
@@ -100,7 +99,7 @@ absl::Status CheckpointProtocol::Take(std::span<const connector::Positions> inpu
   next.function_bytes = std::move(function_bytes);
 
   FailPoint("checkpoint-begin");
-  FS_RETURN_IF_ERROR(Flush(absl::Now() + kOutcomeTimeout));
+  FS_RETURN_IF_ERROR(Flush(SteadyNow() + kOutcomeTimeout));
   FailPoint("sinks-flushed");
   Progress progress;
   progress.inputs.assign(inputs.begin(), inputs.end());
@@ -113,7 +112,7 @@ absl::Status CheckpointProtocol::Take(std::span<const connector::Positions> inpu
     if (!Sabotage("skip-prepare")) FS_RETURN_IF_ERROR(state_.Prepare(next));
     if (Sabotage("commit-state-first")) FS_RETURN_IF_ERROR(state_.CommitPrepared());
     FailPoint("state-prepared");
-    FS_RETURN_IF_ERROR(decider_->Commit({next.run_id, next.sequence}, inputs, absl::Now() + kOutcomeTimeout));
+    FS_RETURN_IF_ERROR(decider_->Commit({next.run_id, next.sequence}, inputs, SteadyNow() + kOutcomeTimeout));
     FailPoint("outputs-committed");
     if (Sabotage("skip-prepare")) FS_RETURN_IF_ERROR(state_.Commit(next));
     if (!Sabotage("skip-prepare") && !Sabotage("commit-state-first")) FS_RETURN_IF_ERROR(state_.CommitPrepared());

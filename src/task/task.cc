@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/steady_clock.h"
 #include "observe/log.h"
 
 namespace fs::task {
@@ -101,16 +102,17 @@ void Task::RequestStop() {
 
 void Task::Join() {
   // Asked again and again: an interrupt only reaches the guest that is there at the time.
-  while (stopping_.load() && !WaitEnded(absl::Now() + kStopGrace)) Interrupt();
+  while (stopping_.load() && !WaitEnded(SteadyNow() + kStopGrace)) Interrupt();
   absl::MutexLock lock(&thread_mutex_);
   thread_.Join();
   if (stopping_.load()) SetStatus(Status::kStopped, "");
 }
 
 bool Task::WaitEnded(absl::Time deadline) {
-  const auto ended = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return !alive_; };
   absl::MutexLock lock(&mutex_);
-  return mutex_.AwaitWithDeadline(absl::Condition(&ended), deadline);
+  while (alive_ && ended_.WaitUntil(mutex_, deadline)) {
+  }
+  return !alive_;
 }
 
 void Task::Interrupt() {
@@ -132,7 +134,7 @@ void Task::Body() {
   absl::Duration backoff = policy.backoff;
   absl::Status status;
   while (true) {
-    const absl::Time started = absl::Now();
+    const absl::Time started = SteadyNow();
     status = RunInstance();
     if (stopping_.load() || status.ok()) break;
     log_->Write(50, Message(status));
@@ -144,7 +146,7 @@ void Task::Body() {
       is_awaited = !opened_ && !patient_;
     }
     if (IsFinal(status) || is_awaited) break;
-    if (absl::Now() - started >= kHealthy) {
+    if (SteadyNow() - started >= kHealthy) {
       attempts = 0;
       backoff = policy.backoff;
     }
@@ -154,8 +156,8 @@ void Task::Body() {
     }
     ++attempts;
     SetStatus(Status::kRestarting, fmt::format("restart {} of at most {}: {}", attempts, policy.max_attempts, Message(status)));
-    const absl::Time resume = absl::Now() + backoff;
-    while (!stopping_.load() && absl::Now() < resume) waker_->WaitUntil(resume);
+    const absl::Time resume = SteadyNow() + backoff;
+    while (!stopping_.load() && SteadyNow() < resume) waker_->WaitUntil(resume);
     if (stopping_.load()) break;
     backoff = std::min(backoff * 2, policy.backoff_max);
     absl::MutexLock lock(&mutex_);
@@ -170,6 +172,7 @@ void Task::Body() {
   absl::MutexLock lock(&mutex_);
   end_ = status.ok() ? absl::CancelledError("stopped before it ran") : status;
   alive_ = false;
+  ended_.SignalAll();
 }
 
 absl::Status Task::RunInstance() {

@@ -1,10 +1,9 @@
 #include "connector/kafka/producer.h"
 
-#include <absl/time/clock.h>
-
 #include <algorithm>
 #include <utility>
 
+#include "base/steady_clock.h"
 #include "connector/kafka/headers.h"
 #include "observe/log.h"
 
@@ -108,12 +107,12 @@ absl::Status Producer::WriteError(rd_kafka_resp_err_t error, std::string_view re
 
 absl::Status Producer::Flush(absl::Time deadline) {
   while (true) {
-    const int64_t left_ms = std::clamp<int64_t>(absl::ToInt64Milliseconds(deadline - absl::Now()), 0, kFlushSliceMs);
+    const int64_t left_ms = std::clamp<int64_t>(absl::ToInt64Milliseconds(deadline - SteadyNow()), 0, kFlushSliceMs);
     const rd_kafka_resp_err_t result = rd_kafka_flush(client_->get(), static_cast<int>(left_ms));
     FS_RETURN_IF_ERROR(failure_);
     if (result == RD_KAFKA_RESP_ERR_NO_ERROR) return absl::OkStatus();
     if (result != RD_KAFKA_RESP_ERR__TIMED_OUT) return Internal("Kafka at {}: flush: {}", client_->cluster(), rd_kafka_err2str(result));
-    if (absl::Now() >= deadline) {
+    if (SteadyNow() >= deadline) {
       return DeadlineExceeded("{} record(s) not yet acknowledged by Kafka at {}{}", rd_kafka_outq_len(client_->get()), client_->cluster(),
                               trouble_.empty() ? std::string() : fmt::format(": {}", trouble_));
     }

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import threading
+from pathlib import Path
 from typing import Callable
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
@@ -35,6 +37,7 @@ class KafkaPipeline(Pipeline):
         recoveries: Recoveries,
         broker: Kafka,
         is_by_group: bool,
+        log_file: Path,
     ) -> None:
         super().__init__(name, plan, partitions, connect, differences, recoveries)
         self._broker = broker
@@ -45,6 +48,9 @@ class KafkaPipeline(Pipeline):
         self._ends_seen: set[int] = set()
         broker.create_topic(f"{name}-in", partitions)
         broker.create_topic(f"{name}-out", OUTPUT_PARTITIONS)
+        self._logger = logging.getLogger(f"chaos.{name}")
+        self._logger.propagate = False
+        self._logger.addHandler(logging.FileHandler(log_file))
         # Alive for the whole run: its sequence numbers are what keeps the input free of repeats when the broker dies.
         self._producer = Producer(
             {
@@ -54,7 +60,8 @@ class KafkaPipeline(Pipeline):
                 "message.timeout.ms": 0,
                 "linger.ms": 2,
                 **_QUICK,
-            }
+            },
+            logger=self._logger,
         )
 
     def configuration(self) -> WasmTaskConfig:
@@ -119,7 +126,8 @@ class KafkaPipeline(Pipeline):
                 "isolation.level": "read_committed",
                 "fetch.wait.max.ms": 50,
                 **_QUICK,
-            }
+            },
+            logger=self._logger,
         )
         try:
             consumer.assign([TopicPartition(f"{self.name}-out", partition, 0) for partition in range(OUTPUT_PARTITIONS)])

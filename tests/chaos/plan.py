@@ -65,7 +65,7 @@ def _lives(chance: random.Random, pipelines: int, has_broker: bool, kinds: tuple
         end = "stop" if chance.random() < 0.12 else "kill"
         failpoint = f"{chance.choice(names)}:{int(chance.expovariate(1 / 15)) + 1}" if chance.random() < 0.6 else ""
         actions = []
-        if has_broker and chance.random() < 0.08:
+        if has_broker and chance.random() < 0.05:
             actions.append(Action(chance.uniform(0.0, seconds), "kill-broker", pause_s=chance.choice((0.0, 0.0, chance.uniform(0.0, 4.0)))))
         for kind in kinds:
             if chance.random() < 0.15:

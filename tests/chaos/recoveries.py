@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 
+SLOW_S = 2.0  # what no recovery should take
+
 
 @dataclass
 class _Watched:
@@ -20,6 +22,7 @@ class Recoveries:
         self._lock = threading.Lock()
         self._watched = {name: _Watched() for name in names}
         self.seconds: dict[str, list[float]] = {name: [] for name in names}
+        self.slow: list[tuple[float, str, float]] = []  # when, who, seconds; to be looked up in the logs
 
     def killed(self, name: str, now: float, is_counted: bool) -> None:
         with self._lock:
@@ -40,6 +43,8 @@ class Recoveries:
             watched.seen.add(incarnation)
             if watched.killed_at is not None and incarnation not in watched.known:
                 self.seconds[name].append(now - watched.killed_at)
+                if now - watched.killed_at > SLOW_S:
+                    self.slow.append((watched.killed_at, name, now - watched.killed_at))
                 watched.killed_at = None
 
 

@@ -86,6 +86,8 @@ class Run:
         self.report.messages = {pipeline.name: pipeline.sent for pipeline in self.pipelines}
         self.report.outputs = {pipeline.name: pipeline.oracle.taken for pipeline in self.pipelines}
         self.report.recoveries = self.recoveries.seconds
+        for killed_at, name, seconds in self.recoveries.slow:
+            self._log("slow recovery", killed_at=round(killed_at - self._began, 3), function=name, seconds=round(seconds, 3))
         self.report.write(self.folder)
         return self.report
 
@@ -114,7 +116,7 @@ class Run:
         if kind == "embedded":
             return EmbeddedPipeline(*common)
         assert self.broker is not None
-        return KafkaPipeline(*common, broker=self.broker.kafka, is_by_group=kind == "kafka-group")
+        return KafkaPipeline(*common, broker=self.broker.kafka, is_by_group=kind == "kafka-group", log_file=self.folder / "clients.log")
 
     # A life of the server
 

@@ -38,7 +38,12 @@ Instance::Instance(InstanceSpec spec)
 Instance::~Instance() { interruptible_.store(nullptr); }
 
 absl::Status Instance::Open() {
-  FS_ASSIGN_OR_RETURN_CONTEXT(state_, state::FunctionState::Open(*spec_.states, spec_.state_folder), "state");
+  absl::StatusOr<std::unique_ptr<state::FunctionState>> state = state::FunctionState::Open(*spec_.states, spec_.state_folder);
+  if (absl::IsDataLoss(state.status())) {
+    return DataLoss("the state is damaged: {}; start the function from a retained checkpoint, or drop the function and create it anew",
+                    Message(state.status()));
+  }
+  FS_ASSIGN_OR_RETURN_CONTEXT(state_, std::move(state), "state");
   FS_RETURN_IF_ERROR(OpenConnectors());
 
   std::vector<connector::Sink*> sinks;

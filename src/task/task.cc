@@ -16,7 +16,8 @@ constexpr absl::Duration kHealthy = absl::Minutes(1);
 constexpr size_t kMaxErrorBytes = size_t{64} << 10;
 
 bool IsFinal(const absl::Status& status) {
-  return absl::IsAborted(status) || absl::IsInvalidArgument(status) || absl::IsFailedPrecondition(status) || absl::IsUnimplemented(status);
+  return absl::IsAborted(status) || absl::IsInvalidArgument(status) || absl::IsFailedPrecondition(status) ||
+         absl::IsUnimplemented(status) || absl::IsDataLoss(status);
 }
 
 std::string Cut(std::string_view text) {

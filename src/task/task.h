@@ -5,7 +5,7 @@
 //
 //   stop requested                                        STOPPED
 //   user code raised (on_error: fail), bad configuration  FAILED, with the reason; start tries again
-//   state of another run                                  FAILED
+//   state of another run, or damaged                      FAILED
 //   trap, time-out, memory, heartbeat, I/O                RESTARTING: a new instance from the last checkpoint after a back-off that
 //   doubles;
 //                                                         FAILED after restart.max_attempts in a row; a minute of health forgives

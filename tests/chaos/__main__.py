@@ -31,7 +31,7 @@ def main() -> int:
     kinds = arguments.only or list(KINDS)
     folder = Path(tempfile.mkdtemp(prefix=f"chaos-{seed}-"))
     _say(f"chaos: seed {seed}, {arguments.minutes:g} minutes, {', '.join(kinds)}; logs in {folder}")
-    plan = random_plan(seed, len(kinds), kinds != ["embedded"], ("stop-start",), "FR", arguments.sabotage)
+    plan = random_plan(seed, len(kinds), kinds != ["embedded"], arguments.sabotage)
     run = Run(plan, kinds, folder, arguments.minutes * 60, _say)
     watchdog = threading.Timer(arguments.minutes * 60 + _EXTRA_S, _give_up, (run,))
     watchdog.daemon = True

@@ -54,7 +54,7 @@ class Rewind:
     ends: dict[int, int]
     counts: dict[bytes, int]
     # None while nobody knows whether the restore happened (the server died within the call): the first output that could tell, tells.
-    happened: bool | None = True
+    happened: bool | None
 
 
 class Oracle:
@@ -123,24 +123,28 @@ class Oracle:
             self.differences.add("wrong", f"{about}: the count in memory is {words[5]}, not {expected[0]}")
 
     def _apply_rewinds(self, course: _Course, key: bytes, number: int, partition: int, offset: int) -> None:
-        while course.rewinds and offset >= course.rewinds[0].ends.get(partition, 0):
-            rewind = course.rewinds[0]
+        while course.rewinds and offset >= course.rewinds[0].ends[partition]:
+            rewind = course.rewinds.pop(0)
             base = rewind.counts[key]
+            # A key that stood where it stands after the restore cannot tell, and need not know.
             if rewind.happened is None and base != course.done:
                 rewind.happened = number == base + 1
-            if rewind.happened is None:  # cannot be told by this key, and makes no difference to it
-                course.rewinds.pop(0)
-                continue
-            course.rewinds.pop(0)
             if rewind.happened:
                 self._count_lost(key, course)
-                course.done, course.missing = base, set()
+                course.done = base
 
     def rewind(self, rewind: Rewind) -> None:
         """Announces a restore before the function runs again."""
         with self._lock:
             for course in self._courses.values():
                 course.rewinds.append(rewind)
+
+    def confirm(self, rewind: Rewind) -> None:
+        """The server has said that the restore happened."""
+        with self._lock:
+            if rewind.happened is False:
+                self.differences.add("wrong", f"{self.name}: the outputs after the restore of {rewind.checkpoint} do not follow on it")
+            rewind.happened = True
 
     def finish(self, sent: list[int], is_answered: bool) -> None:
         """After the last output: what never came, and the state against what it has to be. `sent`: messages, by input partition."""
@@ -150,7 +154,7 @@ class Oracle:
                     course = self._courses[key]
                     for rewind in course.rewinds:  # no output of this key came after it
                         if rewind.happened:
-                            course.done = min(course.done, rewind.counts[key])
+                            course.done = rewind.counts[key]
                     course.missing.update(range(course.done + 1, count + 1))
                     self._count_lost(key, course)
                     if is_answered and count:

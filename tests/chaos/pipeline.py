@@ -24,6 +24,9 @@ _BURST = 200
 OPTIONS = {
     "restart": {"max_attempts": 1_000_000, "backoff_ms": 20, "backoff_max_ms": 500},
     "heartbeat_interval_ms": 200,
+    "on_error": {"policy": "retry", "backoff_ms": 5, "backoff_max_ms": 50},
+    "enable_checkpoint": True,
+    "retained_checkpoints": {"count": 4, "interval_seconds": 1},
 }
 
 

@@ -28,6 +28,7 @@ class Action:
     kind: str
     pipeline: int = 0
     pause_s: float = 0.0
+    pick: float = 0.0  # which of what there is then: 0 the first, towards 1 the last
 
 
 @dataclass(frozen=True)
@@ -47,17 +48,16 @@ class Plan:
     seed: int
     lives: Iterable[Life]
     sabotage: str = ""
-    faults: str = "FR"
+    faults: str = "FRX"
     fault_every: int = 2000
     messages_per_s: float = 300.0
 
 
-def random_plan(seed: int, pipelines: int, has_broker: bool, actions: tuple[str, ...], faults: str, sabotage: str = "") -> Plan:
-    """`actions`: what may happen within a life beside the broker's death."""
-    return Plan(seed, _lives(random.Random(f"{seed}/lives"), pipelines, has_broker, actions), sabotage, faults)
+def random_plan(seed: int, pipelines: int, has_broker: bool, sabotage: str = "") -> Plan:
+    return Plan(seed, _lives(random.Random(f"{seed}/lives"), pipelines, has_broker), sabotage)
 
 
-def _lives(chance: random.Random, pipelines: int, has_broker: bool, kinds: tuple[str, ...]) -> Iterator[Life]:
+def _lives(chance: random.Random, pipelines: int, has_broker: bool) -> Iterator[Life]:
     names = failpoints()
     while True:
         # Some lives end while the server still starts or recovers; most are long enough to get somewhere.
@@ -67,9 +67,11 @@ def _lives(chance: random.Random, pipelines: int, has_broker: bool, kinds: tuple
         actions = []
         if has_broker and chance.random() < 0.05:
             actions.append(Action(chance.uniform(0.0, seconds), "kill-broker", pause_s=chance.choice((0.0, 0.0, chance.uniform(0.0, 4.0)))))
-        for kind in kinds:
+        for kind in ("stop-start", "restore"):
             if chance.random() < 0.15:
-                actions.append(Action(chance.uniform(0.0, seconds), kind, chance.randrange(pipelines), chance.uniform(0.0, 0.5)))
+                actions.append(
+                    Action(chance.uniform(0.0, seconds), kind, chance.randrange(pipelines), chance.uniform(0.0, 0.5), chance.random())
+                )
         yield Life(seconds, end, failpoint, tuple(sorted(actions, key=lambda action: action.at_s)))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,7 +20,7 @@ from .broker import Broker
 from .embedded_pipeline import EmbeddedPipeline
 from .kafka_pipeline import KafkaPipeline
 from .ledger import Ledger
-from .oracle import Differences
+from .oracle import Differences, Rewind
 from .pipeline import Pipeline
 from .plan import Action, Life, Plan
 from .recoveries import Recoveries
@@ -36,6 +37,10 @@ _PATIENCE_S = 60.0
 
 class RunnerFailed(Exception):
     """The run could not be made or finished; says nothing about the server."""
+
+
+class _ServerEnded(Exception):
+    """In the middle of the run's end."""
 
 
 class Run:
@@ -72,7 +77,10 @@ class Run:
         self.server.start()
         self._listening()
         for pipeline in self.pipelines:
-            self.client().create_python_function_from_config(pipeline.configuration(), Ledger, timeout=60)
+            try:
+                self.client().create_python_function_from_config(pipeline.configuration(), Ledger, timeout=60)
+            except FsError as error:
+                raise RunnerFailed(f"{pipeline.name} was not created: {error}\n{self._last_words()}") from error
         self._began = time.monotonic()
         for pipeline in self.pipelines:
             pipeline.begin()
@@ -81,7 +89,10 @@ class Run:
             if time.monotonic() - self._began >= self.seconds or not self.report.is_clean:
                 break
             self._live(life)
-        self._drain()
+        try:
+            self._drain()
+        except (FsError, ServerFailed, _ServerEnded) as error:
+            self.differences.add("crashed", f"at the end of the run: {error}\n{self._last_words()}")
         self.report.seconds = time.monotonic() - self._began
         self.report.messages = {pipeline.name: pipeline.sent for pipeline in self.pipelines}
         self.report.outputs = {pipeline.name: pipeline.oracle.taken for pipeline in self.pipelines}
@@ -212,10 +223,33 @@ class Run:
         try:
             self.client().stop_function(pipeline.name, timeout=_CALL_S)
             time.sleep(action.pause_s)
-            self.client().start_function(pipeline.name, timeout=_CALL_S)
+            if action.kind == "restore":
+                self._restore(pipeline, action.pick)
+            else:
+                self.client().start_function(pipeline.name, timeout=_CALL_S)
             self._stopped.discard(pipeline.name)
         except FsError as error:
             self._log("refused", what=action.kind, function=pipeline.name, error=str(error)[:500])
+
+    def _restore(self, pipeline: Pipeline, pick: float) -> None:
+        """Starts a stopped function from one of its retained checkpoints; announced to the oracle before anything can come of it."""
+        choice = [one for one in self.client().list_checkpoints(pipeline.name, timeout=_CALL_S) if not one.problem]
+        if not choice:
+            self.client().start_function(pipeline.name, timeout=_CALL_S)
+            return
+        checkpoint = choice[int(pick * len(choice))]
+        positions = {position.partition: position.offset for position in checkpoint.positions}
+        counts: dict[bytes, int] = {}
+        for partition, script in enumerate(pipeline.scripts):
+            counts.update(script.counts_at(positions.get(partition, 0)))
+        rewind = Rewind(f"checkpoint {checkpoint.id}", pipeline.output_ends(), counts, None)
+        self._log(
+            "restore", function=pipeline.name, checkpoint=checkpoint.id, reason=checkpoint.reason, positions=positions, ends=rewind.ends
+        )
+        pipeline.oracle.rewind(rewind)
+        self.client().start_function(pipeline.name, checkpoint_id=checkpoint.id, timeout=_CALL_S)
+        pipeline.oracle.confirm(rewind)
+        self.report.others["restores that were answered"] += 1
 
     def _kill_broker(self, action: Action) -> None:
         assert self.broker is not None
@@ -291,10 +325,7 @@ class Run:
             if not waiting:
                 return
             if not self.server.is_running():
-                self.differences.add(
-                    "crashed", f"the server ended by itself with code {self.server.wait_dead()}: {self.server.stderr()[-2000:]}"
-                )
-                raise RunnerFailed("the server ended by itself at the end of the run")
+                raise _ServerEnded
             now = time.monotonic()
             for pipeline in waiting:
                 taken, since = moved[pipeline.name]
@@ -306,6 +337,16 @@ class Run:
             if what != "the end of its output":
                 self._watch()
             time.sleep(0.02)
+
+    def _last_words(self) -> str:
+        """Of the server, where it ended by itself."""
+        if not self.server.is_started():
+            return ""
+        try:
+            code = self.server.wait_dead(2)
+        except subprocess.TimeoutExpired:
+            return "the server runs"
+        return f"the server ended by itself with code {code}: {self.server.stderr()[-2000:]}"
 
     def _describe(self, pipeline: Pipeline) -> str:
         try:

@@ -128,13 +128,13 @@ def test_a_restore_that_may_have_happened_and_did_not_repeats_nothing(outputs: O
 
 def test_a_restore_that_goes_back_too_little_or_too_far_is_seen(outputs: Outputs) -> None:
     outputs.take(*map(outputs.right, range(40)))
-    outputs.oracle.rewind(Rewind("3", {0: 40}, outputs.script.counts_at(25)))
+    outputs.oracle.rewind(Rewind("3", {0: 40}, outputs.script.counts_at(25), True))
     outputs.take(*map(outputs.right, range(30, SENT)))
     outputs.answer()
     assert outputs.found() == {"lost": 5}
     again = Outputs()
     again.take(*map(again.right, range(40)))
-    again.oracle.rewind(Rewind("3", {0: 40}, again.script.counts_at(25)))
+    again.oracle.rewind(Rewind("3", {0: 40}, again.script.counts_at(25), True))
     again.take(*map(again.right, range(20, SENT)))
     again.answer()
     assert again.found() == {"duplicated": 5}

@@ -95,6 +95,10 @@ class Server:
         assert self._process is not None
         return self._process.pid
 
+    def is_started(self) -> bool:
+        """It was started, and its end has not been asked for or noticed yet."""
+        return self._process is not None
+
     def is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 

@@ -113,6 +113,9 @@ grpc::Status ExtensionService::DescribeFunction(grpc::ServerContext*, const ::fu
   response->set_restarts(description->restarts);
   response->set_processed(description->processed);
   response->set_emitted(description->emitted);
+  response->set_retried(description->retried);
+  response->set_skipped(description->skipped);
+  response->set_dead_lettered(description->dead_lettered);
   response->set_checkpoint_id(description->checkpoint_id);
   response->set_last_error(ToWireText(description->last_error));
   for (const task::InputPosition& from : description->positions) {

@@ -41,6 +41,9 @@ struct Description {
   uint64_t restarts = 0;
   uint64_t processed = 0;
   uint64_t emitted = 0;
+  uint64_t retried = 0;
+  uint64_t skipped = 0;
+  uint64_t dead_lettered = 0;
   uint64_t checkpoint_id = 0;
   std::vector<InputPosition> positions;
   std::string last_error;

@@ -47,6 +47,7 @@ Task::Task(const TaskEnvironment& environment, std::shared_ptr<const catalog::Fu
     : environment_(environment),
       function_(std::move(function)),
       state_folder_(environment_.state_dir / function_->state_id),
+      errors_(function_->config.on_error),
       status_(status),
       since_(absl::Now()) {}
 
@@ -64,6 +65,7 @@ absl::Status Task::Start(StartMode mode) {
   thread_.Join();
   FS_ASSIGN_OR_RETURN(log_, observe::FunctionLog::Open(environment_.log_dir, function_->name, {}));
   stopping_.store(false);
+  errors_.Reset();
   {
     absl::MutexLock lock(&mutex_);
     alive_ = true;
@@ -146,21 +148,27 @@ void Task::Body() {
       last_error_ = Cut(Message(status));
       is_awaited = !opened_ && !patient_;
     }
-    if (IsFinal(status) || is_awaited) break;
-    if (SteadyNow() - started >= kHealthy) {
-      attempts = 0;
-      backoff = policy.backoff;
+    absl::Duration pause;
+    if (const std::optional<absl::Duration> by_message = errors_.TakeRestart()) {
+      pause = *by_message;
+      SetStatus(Status::kRestarting, std::string(Message(status)));
+    } else {
+      if (IsFinal(status) || is_awaited) break;
+      if (SteadyNow() - started >= kHealthy) {
+        attempts = 0;
+        backoff = policy.backoff;
+      }
+      if (attempts == policy.max_attempts) {
+        status = WithContext(status, fmt::format("given up after {} restarts in a row", attempts));
+        break;
+      }
+      ++attempts;
+      SetStatus(Status::kRestarting, fmt::format("restart {} of at most {}: {}", attempts, policy.max_attempts, Message(status)));
+      pause = std::exchange(backoff, std::min(backoff * 2, policy.backoff_max));
     }
-    if (attempts == policy.max_attempts) {
-      status = WithContext(status, fmt::format("given up after {} restarts in a row", attempts));
-      break;
-    }
-    ++attempts;
-    SetStatus(Status::kRestarting, fmt::format("restart {} of at most {}: {}", attempts, policy.max_attempts, Message(status)));
-    const absl::Time resume = SteadyNow() + backoff;
+    const absl::Time resume = SteadyNow() + pause;
     while (!stopping_.load() && SteadyNow() < resume) waker_->WaitUntil(resume);
     if (stopping_.load()) break;
-    backoff = std::min(backoff * 2, policy.backoff_max);
     absl::MutexLock lock(&mutex_);
     ++restarts_;
   }
@@ -187,8 +195,8 @@ absl::Status Task::RunInstance() {
   spec.waker = waker_;
   spec.counters = &counters_;
   spec.stopping = &stopping_;
-  spec.suspect_after = std::exchange(suspect_after_, std::nullopt);
-  spec.on_suspect = [this](uint64_t after) { suspect_after_ = after; };
+  spec.errors = &errors_;
+  spec.failure_log = &failure_log_;
   spec.on_checkpoint = [this](std::span<const connector::Positions> positions) {
     absl::MutexLock lock(&mutex_);
     positions_.assign(positions.begin(), positions.end());
@@ -232,6 +240,9 @@ Description Task::Describe() const {
   description.type = function_->config.type;
   description.processed = counters_.processed.load(std::memory_order_relaxed);
   description.emitted = counters_.emitted.load(std::memory_order_relaxed);
+  description.retried = counters_.retried.load(std::memory_order_relaxed);
+  description.skipped = counters_.skipped.load(std::memory_order_relaxed);
+  description.dead_lettered = counters_.dead_lettered.load(std::memory_order_relaxed);
   description.checkpoint_id = counters_.checkpoint_id.load(std::memory_order_relaxed);
 
   absl::MutexLock lock(&mutex_);

@@ -170,6 +170,9 @@ class FsClient:
             checkpoint_id=one.checkpoint_id,
             positions=[InputPosition(at.source_id, at.topic, at.partition, at.offset) for at in one.positions],
             last_error=one.last_error,
+            retried=one.retried,
+            skipped=one.skipped,
+            dead_lettered=one.dead_lettered,
         )
 
     # Topics of the embedded log

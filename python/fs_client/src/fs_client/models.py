@@ -37,7 +37,11 @@ class InputPosition:
 
 @dataclass(frozen=True)
 class FunctionDescription:
-    """All that the server tells of one function. Counters start at zero with the server."""
+    """All that the server tells of one function. Counters start at zero with the server.
+
+    `processed` counts neither `skipped` nor `dead_lettered` messages; both are counted when they are committed. `retried` counts the
+    further attempts at messages that failed.
+    """
 
     name: str
     task_type: str
@@ -50,6 +54,9 @@ class FunctionDescription:
     checkpoint_id: int
     positions: list[InputPosition]
     last_error: str
+    retried: int
+    skipped: int
+    dead_lettered: int
 
 
 @dataclass(frozen=True)

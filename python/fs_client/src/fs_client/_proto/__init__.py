@@ -1,3 +1,3 @@
 """Generated from proto/function_stream.proto by scripts/generate_stubs.sh; not for editing."""
 
-PROTO_SHA256 = "46ce1bc4d4b111538fe6af9b1df754371c4f1b58ed73e290337aa460f6f81088"
+PROTO_SHA256 = "89cdfeb5bf87dbced4410be0c0aa020770b5188755f19b473bb0d98e987cbd9d"

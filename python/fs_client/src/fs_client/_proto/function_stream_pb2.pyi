@@ -266,7 +266,7 @@ class DescribeFunctionRequest(_message.Message):
     def __init__(self, function_name: _Optional[str] = ...) -> None: ...
 
 class DescribeFunctionResponse(_message.Message):
-    __slots__ = ("status_code", "message", "function", "reason", "since_ms", "restarts", "processed", "emitted", "checkpoint_id", "positions", "last_error")
+    __slots__ = ("status_code", "message", "function", "reason", "since_ms", "restarts", "processed", "emitted", "checkpoint_id", "positions", "last_error", "retried", "skipped", "dead_lettered")
     STATUS_CODE_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     FUNCTION_FIELD_NUMBER: _ClassVar[int]
@@ -278,6 +278,9 @@ class DescribeFunctionResponse(_message.Message):
     CHECKPOINT_ID_FIELD_NUMBER: _ClassVar[int]
     POSITIONS_FIELD_NUMBER: _ClassVar[int]
     LAST_ERROR_FIELD_NUMBER: _ClassVar[int]
+    RETRIED_FIELD_NUMBER: _ClassVar[int]
+    SKIPPED_FIELD_NUMBER: _ClassVar[int]
+    DEAD_LETTERED_FIELD_NUMBER: _ClassVar[int]
     status_code: StatusCode
     message: str
     function: FunctionInfo
@@ -289,7 +292,10 @@ class DescribeFunctionResponse(_message.Message):
     checkpoint_id: int
     positions: _containers.RepeatedCompositeFieldContainer[InputPosition]
     last_error: str
-    def __init__(self, status_code: _Optional[_Union[StatusCode, str]] = ..., message: _Optional[str] = ..., function: _Optional[_Union[FunctionInfo, _Mapping]] = ..., reason: _Optional[str] = ..., since_ms: _Optional[int] = ..., restarts: _Optional[int] = ..., processed: _Optional[int] = ..., emitted: _Optional[int] = ..., checkpoint_id: _Optional[int] = ..., positions: _Optional[_Iterable[_Union[InputPosition, _Mapping]]] = ..., last_error: _Optional[str] = ...) -> None: ...
+    retried: int
+    skipped: int
+    dead_lettered: int
+    def __init__(self, status_code: _Optional[_Union[StatusCode, str]] = ..., message: _Optional[str] = ..., function: _Optional[_Union[FunctionInfo, _Mapping]] = ..., reason: _Optional[str] = ..., since_ms: _Optional[int] = ..., restarts: _Optional[int] = ..., processed: _Optional[int] = ..., emitted: _Optional[int] = ..., checkpoint_id: _Optional[int] = ..., positions: _Optional[_Iterable[_Union[InputPosition, _Mapping]]] = ..., last_error: _Optional[str] = ..., retried: _Optional[int] = ..., skipped: _Optional[int] = ..., dead_lettered: _Optional[int] = ...) -> None: ...
 
 class InputPosition(_message.Message):
     __slots__ = ("source_id", "topic", "partition", "offset")

@@ -136,12 +136,15 @@ def describe(context: typer.Context, name: str) -> None:
         ("restarts", one.restarts),
         ("processed", one.processed),
         ("emitted", one.emitted),
+        ("retried", one.retried or ""),
+        ("skipped", one.skipped or ""),
+        ("dead letters", one.dead_lettered or ""),
         ("checkpoint", one.checkpoint_id or "none yet"),
     ):
         if value != "":
-            _output.print(f"{label:<11} {value}", markup=False, highlight=False)
+            _output.print(f"{label:<12} {value}", markup=False, highlight=False)
     for at in one.positions:
-        _output.print(f"{'position':<11} input {at.source_id}: {at.topic}[{at.partition}] at {at.offset}", markup=False, highlight=False)
+        _output.print(f"{'position':<12} input {at.source_id}: {at.topic}[{at.partition}] at {at.offset}", markup=False, highlight=False)
     if one.last_error:
         _output.print(f"last error\n{one.last_error}", markup=False, highlight=False)
 

@@ -63,8 +63,15 @@ def _lives(chance: random.Random, pipelines: int, has_broker: bool) -> Iterator[
         # Some lives end while the server still starts or recovers; most are long enough to get somewhere.
         seconds = chance.uniform(0.02, 0.6) if chance.random() < 0.2 else chance.uniform(0.6, 4.0)
         end = "stop" if chance.random() < 0.12 else "kill"
-        failpoint = f"{chance.choice(names)}:{int(chance.expovariate(1 / 15)) + 1}" if chance.random() < 0.6 else ""
+        name = chance.choice(names) if chance.random() < 0.6 else ""
+        passes = int(chance.expovariate(1 / 15)) + 1
         actions = []
+        if name.startswith("restore-"):  # passed by a restore only
+            seconds, passes = seconds + 2.0, 1
+            actions.append(Action(chance.uniform(0.0, 1.0), "restore", chance.randrange(pipelines), 0.0, chance.random()))
+        elif name.startswith("retained-"):  # passed once a second
+            seconds, passes = seconds + 1.0, passes % 3 + 1
+        failpoint = f"{name}:{passes}" if name else ""
         if has_broker and chance.random() < 0.05:
             actions.append(Action(chance.uniform(0.0, seconds), "kill-broker", pause_s=chance.choice((0.0, 0.0, chance.uniform(0.0, 4.0)))))
         for kind in ("stop-start", "restore"):

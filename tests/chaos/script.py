@@ -55,11 +55,6 @@ class Script:
             self._extend(index)
             return self._message(index)
 
-    def number_at(self, index: int) -> int:
-        with self._lock:
-            self._extend(index)
-            return self._number[index]
-
     def counts_at(self, position: int) -> dict[bytes, int]:
         """How many messages of each key come before this offset."""
         with self._lock:

@@ -1,3 +1,3 @@
 """Generated from proto/function_stream.proto by scripts/generate_stubs.sh; not for editing."""
 
-PROTO_SHA256 = "89cdfeb5bf87dbced4410be0c0aa020770b5188755f19b473bb0d98e987cbd9d"
+PROTO_SHA256 = "9a045b966c33d479dfdd8faed8111dc218a6379b2242048dd2ec60e4c3a21fb6"

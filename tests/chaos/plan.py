@@ -77,7 +77,7 @@ def _lives(chance: random.Random, pipelines: int, has_broker: bool) -> Iterator[
         for kind in ("stop-start", "restore"):
             if chance.random() < 0.15:
                 actions.append(
-                    Action(chance.uniform(0.0, seconds), kind, chance.randrange(pipelines), chance.uniform(0.0, 0.5), chance.random())
+                    Action(chance.uniform(0.0, seconds / 2), kind, chance.randrange(pipelines), chance.uniform(0.0, 0.5), chance.random())
                 )
         yield Life(seconds, end, failpoint, tuple(sorted(actions, key=lambda action: action.at_s)))
 

@@ -1,5 +1,8 @@
 #include "task/checkpoint.h"
 
+#include <absl/time/clock.h>
+
+#include <algorithm>
 #include <random>
 #include <utility>
 
@@ -11,17 +14,30 @@ namespace fs::task {
 namespace {
 
 constexpr uint32_t kProgressFormat = 1;
-// A sink or decider that does not answer for this long is given up; the instance then goes through recovery.
-constexpr absl::Duration kOutcomeTimeout = absl::Seconds(30);
+// How long a step waits before the caller is asked whether to go on.
+constexpr absl::Duration kSlice = absl::Milliseconds(200);
+// A decider keeps markers for some days; a state that is younger than this and has none is not its own.
+constexpr absl::Duration kMarkersAreKept = absl::Hours(24);
+
+constexpr std::string_view kWhatToDo =
+    "start it from a retained checkpoint (start_function with a checkpoint_id), or drop the function and create it anew";
+
+std::string Describe(const std::string& run_id, uint64_t sequence) { return fmt::format("checkpoint {} of run {}", sequence, run_id); }
+
+// The marker as this state sees it: a run that a restored state supersedes has decided nothing of it.
+std::optional<connector::Marker> Translate(std::optional<connector::Marker> marker, const std::optional<state::Checkpoint>& last) {
+  if (!last || last->supersedes.empty()) return marker;
+  const auto& runs = last->supersedes;
+  if (marker && std::find(runs.begin(), runs.end(), marker->run_id) == runs.end()) return marker;
+  return connector::Marker{last->run_id, last->sequence};
+}
+
+}  // namespace
 
 std::string NewRunId() {
   std::random_device entropy;
   return fmt::format("{:08x}{:08x}{:08x}{:08x}", entropy(), entropy(), entropy(), entropy());
 }
-
-std::string Describe(const std::string& run_id, uint64_t sequence) { return fmt::format("checkpoint {} of run {}", sequence, run_id); }
-
-}  // namespace
 
 std::string EncodeProgress(const Progress& progress, std::span<const std::string> topics) {
   function_stream::stored::StoredPositions stored;
@@ -33,6 +49,7 @@ std::string EncodeProgress(const Progress& progress, std::span<const std::string
   }
   for (const std::string& mark : progress.sink_marks) stored.add_sink_marks(mark);
   stored.set_event_time(progress.event_time);
+  stored.set_taken_ms(absl::ToUnixMillis(progress.taken));
   return stored.SerializeAsString();
 }
 
@@ -47,17 +64,23 @@ absl::StatusOr<Progress> DecodeProgress(std::string_view bytes) {
   for (const auto& input : stored.inputs()) progress.inputs.emplace_back(input.offsets().begin(), input.offsets().end());
   progress.sink_marks.assign(stored.sink_marks().begin(), stored.sink_marks().end());
   progress.event_time = stored.event_time();
+  progress.taken = absl::FromUnixMillis(stored.taken_ms());
   return progress;
 }
 
 CheckpointProtocol::CheckpointProtocol(state::FunctionState& state, connector::Decider* decider, std::vector<connector::Sink*> sinks,
-                                       std::vector<std::string> topics)
-    : state_(state), decider_(decider), sinks_(std::move(sinks)), topics_(std::move(topics)) {}
+                                       std::vector<std::string> topics, Patience patience)
+    : state_(state), decider_(decider), sinks_(std::move(sinks)), topics_(std::move(topics)), patience_(std::move(patience)) {}
 
 absl::StatusOr<std::optional<state::Checkpoint>> CheckpointProtocol::Recover() {
   std::optional<connector::Marker> marker;
   if (decider_ != nullptr) {
-    FS_ASSIGN_OR_RETURN_CONTEXT(marker, decider_->Recover(SteadyNow() + kOutcomeTimeout), "recovery");
+    const absl::Status recovered = Await(WaitingIn::kRecovery, [&](absl::Time deadline) -> absl::Status {
+      FS_ASSIGN_OR_RETURN(marker, decider_->Recover(deadline));
+      return absl::OkStatus();
+    });
+    FS_RETURN_IF_ERROR_CONTEXT(recovered, "recovery");
+    marker = Translate(std::move(marker), state_.last());
   }
 
   if (const auto& prepared = state_.prepared()) {
@@ -65,7 +88,7 @@ absl::StatusOr<std::optional<state::Checkpoint>> CheckpointProtocol::Recover() {
       return FailedPrecondition("the state holds {} undecided, and no output of the function can decide it",
                                 Describe(prepared->run_id, prepared->sequence));
     }
-    const bool decided = marker == connector::Marker{prepared->run_id, prepared->sequence};
+    const bool decided = Sabotage("ignore-marker") || marker == connector::Marker{prepared->run_id, prepared->sequence};
     const bool undone =
         marker.has_value() ? *marker == connector::Marker{prepared->run_id, prepared->sequence - 1} : prepared->sequence == 1;
     if (decided) {
@@ -73,25 +96,38 @@ absl::StatusOr<std::optional<state::Checkpoint>> CheckpointProtocol::Recover() {
     } else if (undone) {
       FS_RETURN_IF_ERROR_CONTEXT(state_.RollbackPrepared(), "recovery");
     } else {
-      return FailedPrecondition("the state holds {} undecided, but the outputs' last is {}: the state is not this run's; drop the function",
+      return FailedPrecondition("the state holds {} undecided, but the outputs' last is {}: the state is not this run's; {}",
                                 Describe(prepared->run_id, prepared->sequence),
-                                marker ? Describe(marker->run_id, marker->sequence) : "none");
+                                marker ? Describe(marker->run_id, marker->sequence) : "none", kWhatToDo);
     }
   }
 
+  if (decider_ != nullptr && !Sabotage("ignore-marker")) FS_RETURN_IF_ERROR(CheckAgreement(marker));
   const auto& last = state_.last();
-  if (decider_ != nullptr) {
-    const std::optional<connector::Marker> of_state = last ? std::optional(connector::Marker{last->run_id, last->sequence}) : std::nullopt;
-    if (of_state != marker) {
-      return FailedPrecondition(
-          "the state's last is {}, the outputs' last is {}: the state is not this run's, or one of both was lost; "
-          "restore the missing folder, or drop the function and create it anew",
-          last ? Describe(last->run_id, last->sequence) : "none", marker ? Describe(marker->run_id, marker->sequence) : "none");
-    }
-  }
   run_id_ = last ? last->run_id : NewRunId();
   sequence_ = last ? last->sequence : 0;
   return last;
+}
+
+absl::Status CheckpointProtocol::CheckAgreement(const std::optional<connector::Marker>& marker) {
+  const auto& last = state_.last();
+  const std::optional<connector::Marker> of_state = last ? std::optional(connector::Marker{last->run_id, last->sequence}) : std::nullopt;
+  if (of_state == marker) return absl::OkStatus();
+  if (last && !marker && decider_->forgets_markers()) {
+    FS_ASSIGN_OR_RETURN(const Progress progress, DecodeProgress(last->positions));
+    const absl::Duration age = absl::Now() - progress.taken;
+    if (age > kMarkersAreKept) {
+      warning_ = fmt::format(
+          "the outputs have forgotten {}, as they do when nothing was committed for days (Kafka's offsets.retention.minutes); nothing was "
+          "in "
+          "doubt, so it goes on from the state, whose checkpoint this is",
+          Describe(last->run_id, last->sequence));
+      return absl::OkStatus();
+    }
+  }
+  return FailedPrecondition(
+      "the state's last is {}, the outputs' last is {}: the state is not this run's, or one of both was lost; restore what is missing, {}",
+      last ? Describe(last->run_id, last->sequence) : "none", marker ? Describe(marker->run_id, marker->sequence) : "none", kWhatToDo);
 }
 
 absl::Status CheckpointProtocol::Take(std::span<const connector::Positions> inputs, std::optional<std::string> function_bytes,
@@ -102,29 +138,43 @@ absl::Status CheckpointProtocol::Take(std::span<const connector::Positions> inpu
   next.function_bytes = std::move(function_bytes);
 
   FailPoint("checkpoint-begin");
-  FS_RETURN_IF_ERROR(Flush(SteadyNow() + kOutcomeTimeout));
+  FS_RETURN_IF_ERROR(Await(WaitingIn::kFlush, [&](absl::Time deadline) { return FlushSinks(deadline); }));
   FailPoint("sinks-flushed");
   Progress progress;
   progress.inputs.assign(inputs.begin(), inputs.end());
   progress.event_time = std::move(event_time);
   for (const connector::Sink* sink : sinks_) progress.sink_marks.push_back(sink->Mark());
+  progress.taken = absl::Now();
   next.positions = EncodeProgress(progress, topics_);
 
   if (decider_ == nullptr) {
     FS_RETURN_IF_ERROR(state_.Commit(next));
   } else {
-    FS_RETURN_IF_ERROR(state_.Prepare(next));
+    const connector::Marker marker{next.run_id, next.sequence};
+    if (!Sabotage("skip-prepare")) FS_RETURN_IF_ERROR(state_.Prepare(next));
+    if (Sabotage("commit-state-first")) FS_RETURN_IF_ERROR(state_.CommitPrepared());
     FailPoint("state-prepared");
-    FS_RETURN_IF_ERROR(decider_->Commit({next.run_id, next.sequence}, inputs, SteadyNow() + kOutcomeTimeout));
+    FS_RETURN_IF_ERROR(Await(WaitingIn::kDecision, [&](absl::Time deadline) { return decider_->Commit(marker, inputs, deadline); }));
     FailPoint("outputs-committed");
-    FS_RETURN_IF_ERROR(state_.CommitPrepared());
+    if (Sabotage("skip-prepare")) FS_RETURN_IF_ERROR(state_.Commit(next));
+    if (!Sabotage("skip-prepare") && !Sabotage("commit-state-first")) FS_RETURN_IF_ERROR(state_.CommitPrepared());
   }
   FailPoint("state-committed");
   sequence_ = next.sequence;
   return absl::OkStatus();
 }
 
-absl::Status CheckpointProtocol::Flush(absl::Time deadline) {
+template <typename Step>
+absl::Status CheckpointProtocol::Await(WaitingIn where, const Step& step) const {
+  const absl::Time started = SteadyNow();
+  while (true) {
+    const absl::Status status = step(SteadyNow() + kSlice);
+    if (!absl::IsDeadlineExceeded(status)) return status;
+    FS_RETURN_IF_ERROR(patience_(where, SteadyNow() - started, status));
+  }
+}
+
+absl::Status CheckpointProtocol::FlushSinks(absl::Time deadline) const {
   for (size_t channel = 0; channel < sinks_.size(); ++channel) {
     FS_RETURN_IF_ERROR_CONTEXT(sinks_[channel]->Flush(deadline), fmt::format("outputs[{}]", channel));
   }

@@ -5,6 +5,7 @@
 
 #include "base/steady_clock.h"
 #include "observe/log.h"
+#include "task/delivery.h"
 
 namespace fs::task {
 namespace {
@@ -16,14 +17,20 @@ constexpr size_t kMaxBatchRecords = 4096;
 constexpr size_t kMaxBatchBytes = size_t{4} << 20;
 constexpr absl::Duration kUnavailableWait = absl::Milliseconds(500);
 constexpr absl::Duration kFullSinkWait = absl::Milliseconds(100);
-// A checkpoint that waits for an output looks this often whether the function stops; a stop waits no longer than the second.
-constexpr absl::Duration kFlushSlice = absl::Milliseconds(200);
-constexpr absl::Duration kFlushAtStop = absl::Seconds(1);
+// How long a stop waits for an output that is away.
+constexpr absl::Duration kPatienceAtStop = absl::Seconds(1);
+// A start that takes longer than this says for what it waits, and counts as running.
+constexpr absl::Duration kQuietRecovery = absl::Seconds(1);
+// A decision that is not heard of for this long is given up, and recovery finds out; a group that takes partitions away waits no longer.
+constexpr absl::Duration kDecisionPatience = absl::Seconds(30);
 
 }  // namespace
 
 Instance::Instance(InstanceSpec spec)
-    : spec_(std::move(spec)), config_(spec_.function->config), order_(config_.input_selector, [this] {
+    : spec_(std::move(spec)),
+      config_(spec_.function->config),
+      checkpoint_interval_(config_.checkpoint_interval),
+      order_(config_.input_selector, [this] {
         std::vector<size_t> sizes;
         for (const auto& group : config_.input_groups) sizes.push_back(group.inputs.size());
         return sizes;
@@ -44,8 +51,17 @@ absl::Status Instance::Open() {
   for (const auto& sink : sinks_) sinks.push_back(sink.get());
   std::vector<std::string> topics;
   for (const Input& input : inputs_) topics.push_back(input.topic);
-  checkpoints_ = std::make_unique<CheckpointProtocol>(*state_, decider_, sinks, topics);
+  checkpoints_ = std::make_unique<CheckpointProtocol>(
+      *state_, decider_, sinks, topics,
+      [this](WaitingIn step, absl::Duration since, const absl::Status& what) { return KeepWaiting(step, since, what); });
+  // Before recovery: what is wrong with the package is told at once, also while the outputs are away.
+  FS_RETURN_IF_ERROR(LoadGuest());
   FS_ASSIGN_OR_RETURN(const std::optional<state::Checkpoint> checkpoint, checkpoints_->Recover());
+  Waiting("");
+  if (const std::string& warning = checkpoints_->warning(); !warning.empty()) {
+    observe::LogWarning("function {}: {}", config_.name, warning);
+    Log(30, warning);
+  }
 
   Progress progress;
   if (checkpoint) {
@@ -63,13 +79,14 @@ absl::Status Instance::Open() {
   OpenEventTime();
   FS_RETURN_IF_ERROR(event_time_->Restore(progress.event_time, SteadyNow()));
   AdvanceOutputs();
-  FS_RETURN_IF_ERROR(OpenGuest(checkpoint));
+  FS_RETURN_IF_ERROR(StartGuest(checkpoint));
   for (size_t i = 0; i < inputs_.size(); ++i) {
     polled_input_ = i;
     FS_RETURN_IF_ERROR_CONTEXT(inputs_[i].source->Start(positions_[i], *this), inputs_[i].topic);
   }
   checkpoint_due_ = SteadyNow();
   heartbeat_due_ = SteadyNow() + config_.heartbeat_interval;
+  spec_.retention->Begin();
   // A sink that is cut back needs to know from the start to where.
   const bool has_mark = std::any_of(sinks_.begin(), sinks_.end(), [](const auto& sink) { return !sink->Mark().empty(); });
   if (!checkpoint && has_mark) FS_RETURN_IF_ERROR(CommitWith(std::nullopt));
@@ -81,7 +98,14 @@ absl::Status Instance::Open() {
 }
 
 absl::Status Instance::OpenConnectors() {
-  const connector::InstanceContext context{config_.name, spec_.function->state_id, 0, spec_.waker};
+  FS_ASSIGN_OR_RETURN(const config::Delivery delivery, ResolveDelivery(config_, *spec_.connectors));
+  connector::InstanceContext context;
+  context.function_name = config_.name;
+  context.function_id = spec_.function->state_id;
+  context.waker = spec_.waker;
+  context.exactly_once = delivery == config::Delivery::kExactlyOnce;
+  context.checkpoint_interval = config_.checkpoint_interval;
+  context.process_timeout = config_.process_timeout;
   const auto session = [&](const config::Endpoint& endpoint) -> absl::StatusOr<connector::Session*> {
     FS_ASSIGN_OR_RETURN(connector::Connector* const connector, spec_.connectors->Find(endpoint));
     auto& known = sessions_[connector];
@@ -105,19 +129,17 @@ absl::Status Instance::OpenConnectors() {
     FS_ASSIGN_OR_RETURN(connector::Session* const owner, session(endpoint));
     FS_ASSIGN_OR_RETURN_CONTEXT(auto sink, owner->OpenSink(endpoint), endpoint.path);
     sinks_.push_back(std::move(sink));
-    if (owner->decider() == nullptr) continue;
-    if (decider_ != nullptr && decider_ != owner->decider()) {
-      return InvalidArgument(
-          "{} (line {}): two outputs would each have to decide a checkpoint, so they cannot be exactly-once together; "
-          "use outputs of one kind, or delivery: at-least-once",
-          endpoint.path, endpoint.line);
-    }
-    decider_ = owner->decider();
   }
+  // Only now: a decider knows all inputs and outputs of its session. ResolveDelivery has seen to it that there is one at most.
+  for (const config::Endpoint& endpoint : config_.outputs) {
+    FS_ASSIGN_OR_RETURN(connector::Session* const owner, session(endpoint));
+    if (connector::Decider* const decider = owner->decider()) decider_ = decider;
+  }
+  if (decider_ != nullptr) checkpoint_interval_ = std::min(checkpoint_interval_, decider_->longest_interval());
   return absl::OkStatus();
 }
 
-absl::Status Instance::OpenGuest(const std::optional<state::Checkpoint>& checkpoint) {
+absl::Status Instance::LoadGuest() {
   sandbox::GuestLimits limits;
   limits.memory_bytes = config_.limit_memory_bytes;
   limits.call_timeout = config_.process_timeout;
@@ -133,7 +155,10 @@ absl::Status Instance::OpenGuest(const std::optional<state::Checkpoint>& checkpo
   for (const Input& input : inputs_) program.topics.push_back(input.topic);
   program.config = config_.init_config;
   program.files = spec_.function->package->files;
-  FS_RETURN_IF_ERROR(guest_->Load(program));
+  return guest_->Load(program);
+}
+
+absl::Status Instance::StartGuest(const std::optional<state::Checkpoint>& checkpoint) {
   FS_RETURN_IF_ERROR_CONTEXT(guest_->Init(), "init");
   FS_RETURN_IF_ERROR(WriteEmitted());
   if (checkpoint && checkpoint->function_bytes) {
@@ -160,7 +185,8 @@ absl::Status Instance::Loop() {
     FS_RETURN_IF_ERROR(AdvanceEventTime());
     FS_RETURN_IF_ERROR(ServeCalls());
     const absl::Time now = SteadyNow();
-    if (is_dirty() && (now >= checkpoint_due_ || pending_bytes() > kMaxPendingBytes)) FS_RETURN_IF_ERROR(TakeCheckpoint());
+    const bool is_due = is_dirty() && (now >= checkpoint_due_ || pending_bytes() > kMaxPendingBytes);
+    if (is_due || spec_.retention->is_asked()) FS_RETURN_IF_ERROR(TakeCheckpoint());
     if (now >= heartbeat_due_) FS_RETURN_IF_ERROR(Heartbeat());
     if (look_again > now) {
       spec_.waker->WaitUntil(std::min({look_again, heartbeat_due_, is_dirty() ? checkpoint_due_ : heartbeat_due_, event_time_->due(now)}));
@@ -256,40 +282,34 @@ size_t Instance::pending_bytes() const { return state_->pending_bytes() + (decid
 absl::Status Instance::TakeCheckpoint() {
   FS_ASSIGN_OR_RETURN_CONTEXT(std::optional<std::string> bytes, guest_->TakeCheckpoint(checkpoints_->next_sequence()), "take_checkpoint");
   FS_RETURN_IF_ERROR(WriteEmitted());
-  return CommitWith(std::move(bytes));
+  FS_RETURN_IF_ERROR(CommitWith(std::move(bytes)));
+  // Neither a group nor a stop waits for a copy.
+  if (!is_rebalancing_ && !stopping()) spec_.retention->AfterCheckpoint(*state_, *spec_.log);
+  return absl::OkStatus();
 }
 
-absl::Status Instance::FlushOutputs() {
-  std::optional<absl::Time> give_up;
-  bool has_waited = false;
-  while (true) {
-    absl::Status status = checkpoints_->Flush(SteadyNow() + kFlushSlice);
-    if (!absl::IsDeadlineExceeded(status)) {
-      if (has_waited) Waiting("");
-      return status;
-    }
-    has_waited = true;
-    Waiting(std::string(Message(status)));
-    if (!stopping()) continue;
-    if (!give_up) give_up = SteadyNow() + kFlushAtStop;
-    if (SteadyNow() < *give_up) continue;
-    Log(30, fmt::format("stopped before all outputs arrived; what was not committed comes again at the next start: {}", Message(status)));
-    return absl::CancelledError("stopped while an output was away");
-  }
+absl::Status Instance::KeepWaiting(WaitingIn step, absl::Duration since, const absl::Status& what) {
+  if (step != WaitingIn::kRecovery || since > kQuietRecovery) Waiting(std::string(Message(what)));
+  if ((step == WaitingIn::kDecision || is_rebalancing_) && since > kDecisionPatience) return what;
+  if (!stopping()) return absl::OkStatus();
+  if (step == WaitingIn::kRecovery) return absl::CancelledError("stopped while starting");
+  if (give_up_ == absl::InfiniteFuture()) give_up_ = SteadyNow() + kPatienceAtStop;
+  if (SteadyNow() < give_up_) return absl::OkStatus();
+  Log(30, fmt::format("stopped before all outputs arrived; what was not committed comes again at the next start: {}", Message(what)));
+  return absl::CancelledError("stopped while an output was away");
 }
 
 absl::Status Instance::CommitWith(std::optional<std::string> function_bytes) {
   last_function_bytes_ = function_bytes;
-  // Within a rebalance the group waits for this: there the checkpoint's own time has to do.
-  if (!is_rebalancing_) FS_RETURN_IF_ERROR(FlushOutputs());
   FS_RETURN_IF_ERROR_CONTEXT(checkpoints_->Take(positions_, std::move(function_bytes), event_time_->Save()),
                              fmt::format("checkpoint {}", checkpoints_->next_sequence()));
+  Waiting("");
   has_progress_ = false;
   stamps_->Renew();
   spec_.errors->Committed(positions_);
   spec_.counters->skipped.fetch_add(std::exchange(skipped_, 0), std::memory_order_relaxed);
   spec_.counters->dead_lettered.fetch_add(std::exchange(dead_lettered_, 0), std::memory_order_relaxed);
-  checkpoint_due_ = SteadyNow() + config_.checkpoint_interval;
+  checkpoint_due_ = SteadyNow() + checkpoint_interval_;
   spec_.counters->checkpoint_id.store(checkpoints_->next_sequence() - 1, std::memory_order_relaxed);
   for (size_t i = 0; i < inputs_.size(); ++i) inputs_[i].source->Committed(positions_[i]);
   spec_.on_checkpoint(positions_);

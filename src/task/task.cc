@@ -3,6 +3,7 @@
 #include <absl/time/clock.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "base/steady_clock.h"
@@ -47,6 +48,8 @@ Task::Task(const TaskEnvironment& environment, std::shared_ptr<const catalog::Fu
     : environment_(environment),
       function_(std::move(function)),
       state_folder_(environment_.state_dir / function_->state_id),
+      checkpoints_(*environment_.states, environment_.checkpoint_dir / function_->state_id, state_folder_),
+      retention_(function_->config, checkpoints_, *waker_),
       errors_(function_->config.on_error),
       status_(status),
       since_(absl::Now()) {}
@@ -75,9 +78,11 @@ absl::Status Task::Start(StartMode mode) {
     opened_ = false;
     end_ = absl::OkStatus();
   }
+  retention_.Open();
   absl::StatusOr<Thread> thread = Thread::Start("fn:" + function_->name, [this] { Body(); });
   if (!thread.ok()) {
     calls_.Close(thread.status());
+    retention_.Close();
     absl::MutexLock lock(&mutex_);
     alive_ = false;
     return thread.status();
@@ -134,8 +139,15 @@ absl::StatusOr<std::string> Task::Call(std::string payload, absl::Time deadline,
 absl::Status Task::Destroy() {
   log_.reset();
   absl::Status status = state::FunctionState::Destroy(*environment_.states, state_folder_);
+  status.Update(checkpoints_.Destroy());
   status.Update(observe::FunctionLog::Remove(environment_.log_dir, function_->name));
-  for (const auto& [type, connector] : environment_.connectors->all()) status.Update(connector->ForgetFunction(function_->state_id));
+  for (const auto& [type, connector] : environment_.connectors->all()) {
+    std::vector<config::Endpoint> inputs, outputs;
+    const auto is_its = [&type = type](const config::Endpoint& endpoint) { return endpoint.type == type; };
+    for (const auto& group : function_->config.input_groups) std::ranges::copy_if(group.inputs, std::back_inserter(inputs), is_its);
+    std::ranges::copy_if(function_->config.outputs, std::back_inserter(outputs), is_its);
+    status.Update(connector->ForgetFunction(function_->state_id, inputs, outputs));
+  }
   return status;
 }
 
@@ -188,6 +200,7 @@ void Task::Body() {
   }
   calls_.Close(absl::AlreadyExistsError(stopping_.load() || status.ok() ? "it is STOPPED: start it first"
                                                                         : fmt::format("it is FAILED: {}", Message(status))));
+  retention_.Close();
   absl::MutexLock lock(&mutex_);
   end_ = status.ok() ? absl::CancelledError("stopped before it ran") : status;
   alive_ = false;
@@ -195,6 +208,7 @@ void Task::Body() {
 }
 
 absl::Status Task::RunInstance() {
+  FS_RETURN_IF_ERROR(checkpoints_.Recover());
   InstanceSpec spec;
   spec.function = function_;
   spec.state_folder = state_folder_;
@@ -205,6 +219,7 @@ absl::Status Task::RunInstance() {
   spec.waker = waker_;
   spec.counters = &counters_;
   spec.stopping = &stopping_;
+  spec.retention = &retention_;
   spec.errors = &errors_;
   spec.calls = &calls_;
   spec.failure_log = &failure_log_;
@@ -213,7 +228,10 @@ absl::Status Task::RunInstance() {
     positions_.assign(positions.begin(), positions.end());
   };
   spec.on_waiting = [this](std::string what) {
+    // A start that has to wait for the outside is no failure, and nobody waits for it.
+    if (!what.empty()) SetStatus(Status::kRunning, "");
     absl::MutexLock lock(&mutex_);
+    opened_ = opened_ || !what.empty();
     waiting_for_ = std::move(what);
   };
 
@@ -262,19 +280,47 @@ Description Task::Describe() const {
   description.since_ms = absl::ToUnixMillis(since_);
   description.restarts = restarts_;
   description.last_error = last_error_;
+  description.positions = ToInputPositions(positions_);
+  return description;
+}
+
+std::vector<InputPosition> Task::ToInputPositions(std::span<const connector::Positions> inputs) const {
+  std::vector<InputPosition> result;
   size_t input = 0;
   for (size_t group = 0; group < function_->config.input_groups.size(); ++group) {
     for (const config::Endpoint& endpoint : function_->config.input_groups[group].inputs) {
-      if (input >= positions_.size()) break;
+      if (input >= inputs.size()) break;
       const config::Property* topic = endpoint.Find("topic");
       if (topic == nullptr) topic = endpoint.Find("path");
-      for (const auto& [partition, offset] : positions_[input]) {
-        description.positions.push_back({static_cast<uint32_t>(group), topic != nullptr ? topic->value : std::string(), partition, offset});
+      for (const auto& [partition, offset] : inputs[input]) {
+        result.push_back({static_cast<uint32_t>(group), topic != nullptr ? topic->value : std::string(), partition, offset});
       }
       ++input;
     }
   }
-  return description;
+  return result;
+}
+
+RetainedInfo Task::Describe(const state::RetainedCheckpoint& checkpoint) const {
+  RetainedInfo info;
+  info.id = checkpoint.id;
+  info.created_ms = checkpoint.created_ms;
+  info.reason = checkpoint.reason;
+  info.checkpoint_id = checkpoint.sequence;
+  info.bytes = checkpoint.bytes;
+  info.problem = checkpoint.problem;
+  if (!info.problem.empty()) return info;
+  if (const absl::StatusOr<Progress> progress = DecodeProgress(checkpoint.positions); progress.ok()) {
+    info.positions = ToInputPositions(progress->inputs);
+  } else {
+    info.problem = Message(progress.status());
+  }
+  return info;
+}
+
+bool Task::is_alive() const {
+  absl::MutexLock lock(&mutex_);
+  return alive_;
 }
 
 }  // namespace fs::task

@@ -22,6 +22,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,7 @@
 #include "base/waker.h"
 #include "task/calls.h"
 #include "task/instance.h"
+#include "task/retention.h"
 #include "task/supervisor.h"
 
 namespace fs::task {
@@ -41,6 +43,7 @@ struct TaskEnvironment {
   state::StateEnvironment* states = nullptr;
   connector::Registry* connectors = nullptr;
   std::filesystem::path state_dir;
+  std::filesystem::path checkpoint_dir;
   std::filesystem::path log_dir;
 };
 
@@ -73,7 +76,13 @@ class Task {
   // Any thread: what custom() answers (task/calls.h). kAlreadyExists: it does not run.
   [[nodiscard]] absl::StatusOr<std::string> Call(std::string payload, absl::Time deadline, const std::function<bool()>& is_given_up);
 
-  // Removes state and log. Only when it does not run.
+  // The function's retained checkpoints, and who asks a running one for more.
+  [[nodiscard]] state::RetainedCheckpoints& checkpoints() { return checkpoints_; }
+  [[nodiscard]] Retention& retention() { return retention_; }
+  [[nodiscard]] RetainedInfo Describe(const state::RetainedCheckpoint& checkpoint) const;
+  [[nodiscard]] bool is_alive() const;
+
+  // Removes state, retained checkpoints and log. Only when it does not run.
   [[nodiscard]] absl::Status Destroy();
 
   [[nodiscard]] Description Describe() const;
@@ -87,6 +96,7 @@ class Task {
   // Runs one instance to its end.
   [[nodiscard]] absl::Status RunInstance();
   void SetStatus(Status status, const std::string& reason);
+  [[nodiscard]] std::vector<InputPosition> ToInputPositions(std::span<const connector::Positions> inputs) const;
 
   const TaskEnvironment environment_;
   const std::shared_ptr<const catalog::Function> function_;
@@ -97,6 +107,8 @@ class Task {
   std::shared_ptr<Waker> waker_ = std::make_shared<Waker>();
   InstanceCounters counters_;
   Calls calls_;
+  state::RetainedCheckpoints checkpoints_;
+  Retention retention_;
   absl::Mutex thread_mutex_;
   Thread thread_ ABSL_GUARDED_BY(thread_mutex_);
 

@@ -27,6 +27,7 @@ using RdKafkaHeaders = std::unique_ptr<rd_kafka_headers_t, Destroy<rd_kafka_head
 using RdKafkaError = std::unique_ptr<rd_kafka_error_t, Destroy<rd_kafka_error_destroy>>;
 using RdKafkaEvent = std::unique_ptr<rd_kafka_event_t, Destroy<rd_kafka_event_destroy>>;
 using RdKafkaAdminOptions = std::unique_ptr<rd_kafka_AdminOptions_t, Destroy<rd_kafka_AdminOptions_destroy>>;
+using RdKafkaGroupMetadata = std::unique_ptr<rd_kafka_consumer_group_metadata_t, Destroy<rd_kafka_consumer_group_metadata_destroy>>;
 using RdKafkaTopicNames = std::unique_ptr<rd_kafka_TopicCollection_t, Destroy<rd_kafka_TopicCollection_destroy>>;
 
 }  // namespace fs::connector::kafka

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <exception>
 #include <utility>
 
@@ -202,8 +203,31 @@ absl::Status KafkaSource::HandOut(size_t max_records, size_t max_bytes, std::vec
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::optional<GroupOffsets>> KafkaSource::OffsetsToCommit(const Positions& positions, const Marker& marker) const {
+  RdKafkaPartitions offsets = OffsetsOfHeld(positions, marker);
+  if (offsets->cnt == 0) return std::nullopt;
+  RdKafkaGroupMetadata metadata(settings_.partition ? rd_kafka_consumer_group_metadata_new(settings_.group_id.c_str())
+                                                    : rd_kafka_consumer_group_metadata(client_->get()));
+  if (metadata == nullptr) return Internal("{}: the client does not tell its group's metadata", Place());
+  return GroupOffsets{std::move(offsets), std::move(metadata)};
+}
+
+RdKafkaPartitions KafkaSource::OffsetsOfHeld(const Positions& positions, const Marker& marker) const {
+  const std::string text = EncodeMarker(marker);
+  RdKafkaPartitions list(rd_kafka_topic_partition_list_new(static_cast<int>(positions.size())));
+  for (const auto& [partition, offset] : positions) {
+    if (!IsAssigned(partition)) continue;
+    rd_kafka_topic_partition_t* element = rd_kafka_topic_partition_list_add(list.get(), settings_.topic.c_str(), partition);
+    element->offset = offset;
+    element->metadata = rd_kafka_mem_malloc(nullptr, text.size());  // the list frees it
+    element->metadata_size = text.size();
+    std::memcpy(element->metadata, text.data(), text.size());
+  }
+  return list;
+}
+
 void KafkaSource::Committed(const Positions& positions) {
-  if (positions.empty()) return;
+  if (positions.empty() || is_committed_by_decider_) return;
   const RdKafkaPartitions list(rd_kafka_topic_partition_list_new(static_cast<int>(positions.size())));
   for (const auto& [partition, offset] : positions) {
     if (!IsAssigned(partition)) continue;

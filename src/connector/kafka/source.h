@@ -18,6 +18,12 @@
 
 namespace fs::connector::kafka {
 
+// What the group is to be told with a checkpoint.
+struct GroupOffsets {
+  RdKafkaPartitions offsets;      // each with the checkpoint's marker as its metadata
+  RdKafkaGroupMetadata metadata;  // of the consumer: the group's coordinator refuses the offsets of a member that is one no more
+};
+
 class KafkaSource final : public Source, private ClientHandler {
  public:
   // Starts a client; subscribes to nothing yet. kInvalidArgument: librdkafka refuses the properties.
@@ -29,7 +35,16 @@ class KafkaSource final : public Source, private ClientHandler {
   absl::Status Poll(size_t max_records, size_t max_bytes, std::vector<Record>& out) override;
   [[nodiscard]] bool HasMore() const override { return has_more_ || next_ < batch_.size(); }
   void Committed(const Positions& positions) override;
+  bool IsCommittedByDecider() const override { return is_committed_by_decider_; }
   [[nodiscard]] std::string_view topic() const override { return settings_.topic; }
+
+  // For whoever commits the group's offsets in the same step as outputs: those of the partitions that are held right now, revoked ones
+  // never. nullopt: none of them has a position. With an explicit partition the metadata names the group and no member.
+  [[nodiscard]] absl::StatusOr<std::optional<GroupOffsets>> OffsetsToCommit(const Positions& positions, const Marker& marker) const;
+  [[nodiscard]] const InputSettings& settings() const { return settings_; }
+  // Called before Start: a decider of the same cluster commits the group's offsets (OffsetsToCommit). Not of an explicit partition: other
+  // functions may name the same group and partition, and must not wait for our transactions.
+  void CommitWithDecider() { is_committed_by_decider_ = !settings_.partition; }
 
  private:
   explicit KafkaSource(InputSettings settings) : settings_(std::move(settings)) {}
@@ -37,6 +52,7 @@ class KafkaSource final : public Source, private ClientHandler {
   void OnError(rd_kafka_resp_err_t error, std::string_view reason) noexcept override;
   void OnRebalance(rd_kafka_resp_err_t event, rd_kafka_topic_partition_list_t* partitions) noexcept override;
 
+  [[nodiscard]] RdKafkaPartitions OffsetsOfHeld(const Positions& positions, const Marker& marker) const;
   absl::Status StartPartition(int32_t partition, const Positions& positions);
   absl::Status Subscribe();
   void Assign(rd_kafka_topic_partition_list_t& partitions);
@@ -60,6 +76,7 @@ class KafkaSource final : public Source, private ClientHandler {
 
   const InputSettings settings_;
   std::string offset_reset_;
+  bool is_committed_by_decider_ = false;
   std::unique_ptr<Client> client_;
   std::unique_ptr<TopicProbe> probe_;
   rd_kafka_queue_t* control_queue_ = nullptr;

@@ -1,9 +1,11 @@
 // The recovery rule against a real state and the real embedded log: what a crash between any two steps leaves is resolved, or refused.
 #include "task/checkpoint.h"
 
+#include <absl/time/clock.h>
 #include <gtest/gtest.h>
 
 #include "connector/embedded/embedded_connector.h"
+#include "state/retained.h"
 #include "support/temporary_folder.h"
 
 namespace fs::task {
@@ -24,6 +26,11 @@ OutputRecord Result() {
   return record;
 }
 
+// Nothing here is ever away.
+Patience NoPatience() {
+  return [](WaitingIn, absl::Duration, const absl::Status& what) { return what; };
+}
+
 class CheckpointTest : public testing::Test {
  protected:
   CheckpointTest() {
@@ -42,10 +49,11 @@ class CheckpointTest : public testing::Test {
   // A new owner opens everything, as a restarted instance does.
   void Open(const std::string& state_name = "state") {
     state_ = *state::FunctionState::Open(*states_, folder_.path() / state_name);
-    session_ = *connector_->OpenSession({"function", "function-id", 0, std::make_shared<Waker>()});
+    session_ = *connector_->OpenSession(
+        {.function_name = "function", .function_id = "function-id", .waker = std::make_shared<Waker>(), .exactly_once = true});
     sink_ = *session_->OpenSink(TopicEndpoint("out"));
     protocol_ = std::make_unique<CheckpointProtocol>(*state_, session_->decider(), std::vector<connector::Sink*>{sink_.get()},
-                                                     std::vector<std::string>{"in"});
+                                                     std::vector<std::string>{"in"}, NoPatience());
   }
   absl::StatusOr<std::optional<state::Checkpoint>> Recover() {
     auto recovered = protocol_->Recover();
@@ -75,7 +83,7 @@ class CheckpointTest : public testing::Test {
   state::Checkpoint Next(const state::Checkpoint& last) {
     state::Checkpoint next = last;
     ++next.sequence;
-    next.positions = EncodeProgress({positions_, {""}}, std::vector<std::string>{"in"});
+    next.positions = EncodeProgress({.inputs = positions_, .sink_marks = {""}}, std::vector<std::string>{"in"});
     return next;
   }
 
@@ -130,7 +138,7 @@ TEST_F(CheckpointTest, TheFirstCheckpointPreparedAndNotDecidedIsRolledBack) {
   Open();
   ASSERT_TRUE(Recover().ok());
   Process(1);
-  ASSERT_TRUE(state_->Prepare({"run", 1, EncodeProgress({positions_, {}}, {}), std::nullopt}).ok());
+  ASSERT_TRUE(state_->Prepare({"run", 1, EncodeProgress({.inputs = positions_, .sink_marks = {}}, {}), std::nullopt}).ok());
   Crash();
 
   Open();
@@ -162,7 +170,8 @@ TEST_F(CheckpointTest, PreparedAndDecidedIsCommitted) {
 TEST_F(CheckpointTest, AnOlderOwnerCannotCommitAfterANewOneRecovered) {
   Open();
   ASSERT_TRUE(Recover().ok());
-  auto newer = *connector_->OpenSession({"function", "function-id", 0, std::make_shared<Waker>()});
+  auto newer = *connector_->OpenSession(
+      {.function_name = "function", .function_id = "function-id", .waker = std::make_shared<Waker>(), .exactly_once = true});
   ASSERT_TRUE(newer->decider()->Recover(absl::InfiniteFuture()).ok());
   Process(1);
   EXPECT_EQ(Take().code(), absl::StatusCode::kFailedPrecondition);
@@ -201,9 +210,208 @@ TEST_F(CheckpointTest, AStateWhoseLogWasLostIsRefused) {
   EXPECT_EQ(Recover().status().code(), absl::StatusCode::kFailedPrecondition);
 }
 
+// The embedded log, with the memory of a decider that keeps markers for some days only.
+class Forgetful final : public connector::Decider {
+ public:
+  explicit Forgetful(connector::Decider& decider) : decider_(decider) {}
+  absl::StatusOr<std::optional<connector::Marker>> Recover(absl::Time deadline) override {
+    FS_RETURN_IF_ERROR(decider_.Recover(deadline).status());
+    return std::optional<connector::Marker>();
+  }
+  absl::Status Commit(const connector::Marker& marker, std::span<const connector::Positions> positions, absl::Time deadline) override {
+    return decider_.Commit(marker, positions, deadline);
+  }
+  size_t pending_bytes() const override { return decider_.pending_bytes(); }
+  bool forgets_markers() const override { return true; }
+
+ private:
+  connector::Decider& decider_;
+};
+
+class ForgottenMarkerTest : public CheckpointTest {
+ protected:
+  ~ForgottenMarkerTest() override { Crash(); }
+
+  // A state whose checkpoint 1 is of that age.
+  void Keep(absl::Duration age) {
+    Open();
+    ASSERT_TRUE(Recover().ok());
+    ASSERT_TRUE(state_->Commit({"cafe", 1, Taken(age), std::nullopt}).ok());
+    Crash();
+    OpenForgetful();
+  }
+  void OpenForgetful() {
+    Open();
+    forgetful_ = std::make_unique<Forgetful>(*session_->decider());
+    protocol_ = std::make_unique<CheckpointProtocol>(*state_, forgetful_.get(), std::vector<connector::Sink*>{sink_.get()},
+                                                     std::vector<std::string>{"in"}, NoPatience());
+  }
+  static std::string Taken(absl::Duration age) {
+    return EncodeProgress({.inputs = {{{0, 7}}}, .sink_marks = {}, .taken = absl::Now() - age}, std::vector<std::string>{"in"});
+  }
+
+  std::unique_ptr<Forgetful> forgetful_;
+};
+
+TEST_F(ForgottenMarkerTest, AnOldStateGoesOnWithAWarning) {
+  Keep(absl::Hours(25));
+  const auto recovered = Recover();
+  ASSERT_TRUE(recovered.ok()) << Message(recovered.status());
+  EXPECT_EQ((*recovered)->sequence, 1u);
+  EXPECT_NE(protocol_->warning().find("checkpoint 1 of run cafe"), std::string::npos) << protocol_->warning();
+  Process(8);
+  EXPECT_TRUE(Take().ok());
+  EXPECT_EQ(protocol_->next_sequence(), 3u);
+}
+
+TEST_F(ForgottenMarkerTest, AYoungStateIsNotThisRuns) {
+  Keep(absl::Hours(23));
+  const absl::Status refused = Recover().status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_NE(Message(refused).find("checkpoint_id"), std::string_view::npos) << refused;
+  EXPECT_EQ(protocol_->warning(), "");
+}
+
+TEST_F(ForgottenMarkerTest, APreparedCheckpointIsNeverGuessedAbout) {
+  Keep(absl::Hours(25));
+  ASSERT_TRUE(state_->Prepare({"cafe", 2, Taken(absl::Hours(25)), std::nullopt}).ok());
+  Crash();
+  OpenForgetful();
+  EXPECT_EQ(Recover().status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(ForgottenMarkerTest, ADeciderThatForgetsNothingIsBelieved) {
+  Keep(absl::Hours(25));
+  Crash();
+  Open();
+  EXPECT_EQ(Recover().status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+// ---- A state restored from a retained checkpoint stands in for the runs it supersedes, until its first own checkpoint.
+
+class RestoredTest : public CheckpointTest {
+ protected:
+  // Retains a checkpoint at offset 1, goes on to 2 in the same run, and restores.
+  void SetUp() override {
+    Open();
+    ASSERT_TRUE(Recover().ok());
+    Process(1);
+    ASSERT_TRUE(Take().ok());
+    ASSERT_TRUE(retained_.Make(*state_, state::RetainReason::kRequested).ok());
+    Process(2);
+    ASSERT_TRUE(Take().ok());
+    Crash();
+    ASSERT_TRUE(retained_.Restore(1, "b1").ok());
+    Open();
+  }
+  void ExpectRestored() {
+    const auto recovered = Recover();
+    ASSERT_TRUE(recovered.ok()) << Message(recovered.status());
+    EXPECT_EQ((*recovered)->run_id, "b1");
+    EXPECT_EQ((*recovered)->sequence, 1u);
+    EXPECT_EQ(DecodeProgress((*recovered)->positions)->inputs[0].at(0), 2);
+    EXPECT_EQ(Value(), "1");
+  }
+
+  state::RetainedCheckpoints retained_{*states_, folder_.path() / "retained", folder_.path() / "state"};
+};
+
+TEST_F(RestoredTest, TheMarkerOfTheSupersededRunIsAcceptedUntilItsFirstCheckpoint) {
+  for (int crash = 0; crash < 3; ++crash) {
+    ExpectRestored();
+    Crash();
+    Open();
+  }
+  ExpectRestored();
+  Process(2);
+  ASSERT_TRUE(Take().ok());
+  EXPECT_EQ(Outputs(), 3u);
+  Crash();
+  Open();
+  const auto recovered = Recover();
+  ASSERT_TRUE(recovered.ok()) << Message(recovered.status());
+  EXPECT_EQ((*recovered)->sequence, 2u);
+  EXPECT_TRUE((*recovered)->supersedes.empty());
+  EXPECT_EQ(Value(), "2");
+}
+
+TEST_F(RestoredTest, ItsFirstCheckpointPreparedAndNotDecidedIsRolledBack) {
+  ExpectRestored();
+  Process(2);
+  state::Checkpoint next = Next(*state_->last());
+  next.supersedes.clear();
+  ASSERT_TRUE(state_->Prepare(next).ok());
+  Crash();
+  Open();
+  ExpectRestored();
+}
+
+TEST_F(RestoredTest, ItsFirstCheckpointPreparedAndDecidedIsCommitted) {
+  ExpectRestored();
+  Process(2);
+  state::Checkpoint next = Next(*state_->last());
+  next.supersedes.clear();
+  ASSERT_TRUE(state_->Prepare(next).ok());
+  ASSERT_TRUE(session_->decider()->Commit({next.run_id, next.sequence}, positions_, absl::InfiniteFuture()).ok());
+  Crash();
+  Open();
+  const auto recovered = Recover();
+  ASSERT_TRUE(recovered.ok()) << Message(recovered.status());
+  EXPECT_EQ((*recovered)->sequence, 2u);
+  EXPECT_EQ(Value(), "2");
+}
+
+TEST_F(RestoredTest, ARestoreOfARunWithAnUndecidedCheckpointGivesThatUp) {
+  ExpectRestored();
+  Process(2);
+  state::Checkpoint next = Next(*state_->last());
+  next.supersedes.clear();
+  ASSERT_TRUE(state_->Prepare(next).ok());
+  // Decided, and the state does not know it yet.
+  ASSERT_TRUE(session_->decider()->Commit({next.run_id, next.sequence}, positions_, absl::InfiniteFuture()).ok());
+  Crash();
+  ASSERT_TRUE(retained_.Restore(1, "b2").ok());
+  Open();
+  const auto recovered = Recover();
+  ASSERT_TRUE(recovered.ok()) << Message(recovered.status());
+  EXPECT_EQ((*recovered)->run_id, "b2");
+  EXPECT_EQ(Value(), "1");
+}
+
+TEST_F(RestoredTest, AMarkerOfARunThatItDoesNotSupersedeIsRefused) {
+  ASSERT_TRUE(session_->decider()->Recover(absl::InfiniteFuture()).ok());
+  ASSERT_TRUE(session_->decider()->Commit({"f00d", 9}, positions_, absl::InfiniteFuture()).ok());
+  Crash();
+  Open();
+  EXPECT_EQ(Recover().status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(RestoredTest, AStateOfTheSupersededRunIsRefusedAfterTheFirstCheckpoint) {
+  ExpectRestored();
+  Process(2);
+  ASSERT_TRUE(Take().ok());
+  Crash();
+  // An operator copies the old state back by hand.
+  for (const auto& entry : std::filesystem::directory_iterator(folder_.path() / "retained")) {
+    if (entry.path().filename() != "2") continue;
+    std::filesystem::copy(entry.path() / "database", folder_.path() / "by-hand", std::filesystem::copy_options::recursive);
+  }
+  Open("by-hand");
+  EXPECT_EQ(Value(), "2");
+  EXPECT_EQ(Recover().status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(RestoredTest, AnOutputThatHasForgottenItsMarkerIsAccepted) {
+  Crash();
+  OpenLog("new-log");
+  Open();
+  ExpectRestored();
+}
+
 TEST_F(CheckpointTest, WithoutADeciderTheStateDecides) {
   Open();
-  protocol_ = std::make_unique<CheckpointProtocol>(*state_, nullptr, std::vector<connector::Sink*>{}, std::vector<std::string>{"in"});
+  protocol_ =
+      std::make_unique<CheckpointProtocol>(*state_, nullptr, std::vector<connector::Sink*>{}, std::vector<std::string>{"in"}, NoPatience());
   ASSERT_TRUE(protocol_->Recover().ok());
   ASSERT_TRUE((*state_->GetOrCreateStore("s"))->Put("key", "5").ok());
   positions_[0][3] = 6;
@@ -212,7 +420,8 @@ TEST_F(CheckpointTest, WithoutADeciderTheStateDecides) {
   Crash();
 
   Open();
-  protocol_ = std::make_unique<CheckpointProtocol>(*state_, nullptr, std::vector<connector::Sink*>{}, std::vector<std::string>{"in"});
+  protocol_ =
+      std::make_unique<CheckpointProtocol>(*state_, nullptr, std::vector<connector::Sink*>{}, std::vector<std::string>{"in"}, NoPatience());
   const auto recovered = protocol_->Recover();
   ASSERT_TRUE(recovered.ok() && recovered->has_value());
   EXPECT_EQ((*recovered)->function_bytes, "mine");

@@ -1,8 +1,8 @@
 """Tumbling windows in event time: count and sum per key and window, emitted once, when the watermark says that the window is complete.
 
-An event is {"key": text, "value": whole number, "at": ms since the epoch}. Output 0 gets {"key", "start", "end", "count", "sum"} for each window that
-saw an event, in the order of windows, then keys; output 1 gets, as they came, the events whose window was complete already: late by more than
-max_out_of_orderness_ms. All that it knows is in its state, so a restart changes nothing.
+An event is {"key": text, "value": whole number, "at": ms since the epoch}. Output 0 gets {"key", "start", "end", "count", "sum"}
+for each window that saw an event, in the order of windows, then keys; output 1 gets, as they came, the events whose window was
+complete already: late by more than max_out_of_orderness_ms. All that it knows is in its state, so a restart changes nothing.
 """
 
 import json

@@ -14,7 +14,7 @@ namespace {
 // Anyone who writes to a topic can invent writers.
 constexpr size_t kMaxWriters = 1024;
 // Something quiet that cannot be asked (its broker is away) is looked at again after this.
-constexpr absl::Duration kLookAgain = absl::Milliseconds(100);
+constexpr absl::Duration kLookAgain = absl::Seconds(1);
 
 }  // namespace
 
@@ -141,7 +141,7 @@ absl::Time EventTime::due(absl::Time now) const {
       for (const auto& [name, writer] : partition.writers) consider(input, writer.watermark, writer.active_at);
     }
   }
-  return std::max(due, now + kLookAgain);
+  return due > now ? due : now + kLookAgain;
 }
 
 void EventTime::Emitted(size_t channel, int64_t watermark) { emitted_[channel] = std::max(emitted_[channel], watermark); }

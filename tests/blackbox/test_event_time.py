@@ -272,6 +272,8 @@ def test_partitions_of_kafka_and_a_chain_through_it(client: FsClient, kafka: Kaf
         wait_for(lambda: status(client, "first") == "RUNNING", "runs")
     outputs = wait_for(lambda: _with_watermark(client, 1990 - 101), "it arrives through Kafka", timeout=60)
     marks = watermarks(outputs)
-    assert marks == sorted(set(marks)) and set(marks) <= {1889, 8899} | set(range(-101, 9000))
+    # Made by the first function only, which had one number for all partitions: the slowest's.
+    assert marks == sorted(set(marks)) and all((mark + 101) % 10 == 0 for mark in marks)
+    assert {mark for mark in marks if mark > 1889} <= {2889, 3889, 8899}
     values = kafka.consume(f"{name}-mid", 600 + 2 * 3 * 64)
     assert all(value and value.startswith(b'{"at"') for value in values)

@@ -49,6 +49,9 @@ def test_hooks_come_in_their_order_over_a_whole_life(tmp_path: Path) -> None:
             ]
             first_checkpoint = called.index("take_checkpoint 1")
             assert called.index("process 0 a") < first_checkpoint
+            # A message goes before the watermark that it brings.
+            watermarks = only(called, "process_watermark")
+            assert called.index("process 0 a") < called.index(watermarks[0])
             last_checkpoint = max(int(call.split()[1]) for call in only(called, "take_checkpoint"))
 
             # Start: what the last checkpoint holds comes back after init, before any message.
@@ -72,6 +75,9 @@ def test_hooks_come_in_their_order_over_a_whole_life(tmp_path: Path) -> None:
             assert "close" not in after
             assert after[0] == "init" and after[1].endswith(" a,b,c")
             assert only(after, "process") == ["process 0 d"]
+            # Watermarks only advance, over stop and crash.
+            marks = [int(call.split()[2]) for call in only(hooks(server), "process_watermark")]
+            assert marks == sorted(set(marks))
             # A drop: closed as by a stop, and what close emitted counts.
             client.drop_function("job")
             assert read_all(client, "out") == [b"a", b"b", b"closed", b"c", b"d", b"closed"]
@@ -115,7 +121,7 @@ def test_heartbeats_that_go_on_failing_end_it_after_the_limit(client: FsClient) 
 
 
 @pytest.mark.parametrize("how", ["python", "c"])
-@pytest.mark.parametrize("hook", ["init", "take_checkpoint", "restore_checkpoint", "check_heartbeat", "close", "custom"])
+@pytest.mark.parametrize("hook", ["init", "process_watermark", "take_checkpoint", "restore_checkpoint", "check_heartbeat", "close", "custom"])
 def test_a_hook_that_never_returns_ends_its_instance_alone(client: FsClient, hook: str, how: str) -> None:
     create(client, "other", Forward, source="other-in", target="other-out")
     config = between("job", heartbeat_interval_ms=50 if hook == "check_heartbeat" else 3_600_000)
@@ -132,7 +138,7 @@ def test_a_hook_that_never_returns_ends_its_instance_alone(client: FsClient, hoo
     else:
         client.create_python_function_from_config(config, HangsIn)
         started = time.monotonic()
-        if hook in ("take_checkpoint", "restore_checkpoint", "close"):
+        if hook in ("process_watermark", "take_checkpoint", "restore_checkpoint", "close"):
             client.publish("in", b"message")
         if hook in ("restore_checkpoint", "close"):
             read(client, "out", 1)

@@ -71,7 +71,8 @@ def test_windows_are_exact_under_events_out_of_order_stops_and_crashes(tmp_path:
             with server.client() as client:
                 part = events[1000 * number : 1000 * (number + 1)]
                 publish(client, part[:500])
-                wait_for(lambda: len(results(client)) > 80 * number, "windows of this part")
+                seen = 80 * number
+                wait_for(lambda least=seen: len(results(client)) > least, "windows of this part")
                 publish(client, part[500:])
                 if number % 2:
                     client.stop_function("windows")

@@ -2,8 +2,11 @@
 
 #include <utility>
 
+#include "api/description_codec.h"
+#include "api/log_streams.h"
 #include "api/record_codec.h"
 #include "api/response.h"
+#include "api/subscriptions.h"
 #include "observe/log.h"
 
 namespace fs::api {
@@ -36,18 +39,19 @@ grpc::Status ExtensionService::UploadFunction(grpc::ServerContext* context, grpc
   while (reader->Read(&chunk)) {
     if (const absl::Status taken = upload.Take(chunk); !taken.ok()) {
       functions_.Create(taken, *response);
-      return grpc::Status::OK;
+      return functions_.requests().Answered("UploadFunction", response->status_code());
     }
   }
   // A stream that broke looks like one that ended.
   if (context->IsCancelled()) return grpc::Status::CANCELLED;
   functions_.Create(std::move(upload).Finish(), *response);
-  return grpc::Status::OK;
+  return functions_.requests().Answered("UploadFunction", response->status_code());
 }
 
 grpc::Status ExtensionService::Publish(
     grpc::ServerContext*, grpc::ServerReaderWriter<::function_stream::PublishResponse, ::function_stream::PublishRequest>* stream) {
   std::string topic;
+  ::function_stream::StatusCode answered = ::function_stream::OK;
   ::function_stream::PublishRequest request;
   while (stream->Read(&request)) {
     if (!request.topic().empty()) topic = request.topic();
@@ -62,21 +66,29 @@ grpc::Status ExtensionService::Publish(
     }
     if (status.ok()) response.set_count(static_cast<uint32_t>(request.records_size()));
     SetStatus(status, response);
+    answered = response.status_code();
     // After a refusal nothing that follows may be appended: it would stand where the refused records should.
     if (!stream->Write(response) || !status.ok()) break;
   }
-  return grpc::Status::OK;
+  return functions_.requests().Answered("Publish", answered);
 }
 
 grpc::ServerWriteReactor<::function_stream::SubscribeResponse>* ExtensionService::Subscribe(
     grpc::CallbackServerContext*, const ::function_stream::SubscribeRequest* request) {
-  return subscriptions_.Open(*request);
+  functions_.requests().Answered("Subscribe", ::function_stream::OK);
+  return OpenSubscription(streams_, log_, *request);
+}
+
+grpc::ServerWriteReactor<::function_stream::LogsResponse>* ExtensionService::ReadLogs(grpc::CallbackServerContext*,
+                                                                                      const ::function_stream::LogsRequest* request) {
+  functions_.requests().Answered("ReadLogs", ::function_stream::OK);
+  return OpenLogStream(streams_, functions_.supervisor(), *request);
 }
 
 grpc::Status ExtensionService::CommitOffset(grpc::ServerContext*, const ::function_stream::CommitOffsetRequest* request,
                                             ::function_stream::Response* response) {
   SetStatus(CommitOffsetTo(log_, *request), *response);
-  return grpc::Status::OK;
+  return functions_.requests().Answered("CommitOffset", response->status_code());
 }
 
 grpc::Status ExtensionService::ListTopics(grpc::ServerContext*, const ::function_stream::ListTopicsRequest*,
@@ -89,7 +101,7 @@ grpc::Status ExtensionService::ListTopics(grpc::ServerContext*, const ::function
     topic.set_bytes(info.bytes);
   }
   SetStatus(absl::OkStatus(), *response);
-  return grpc::Status::OK;
+  return functions_.requests().Answered("ListTopics", response->status_code());
 }
 
 grpc::Status ExtensionService::DeleteTopic(grpc::ServerContext*, const ::function_stream::DeleteTopicRequest* request,
@@ -98,31 +110,17 @@ grpc::Status ExtensionService::DeleteTopic(grpc::ServerContext*, const ::functio
   if (status.ok()) status = log_.DeleteTopic(request->topic());
   if (status.ok()) observe::LogInfo("delete topic {}: done", request->topic());
   SetStatus(status, *response, ::function_stream::OK, fmt::format("topic {}: deleted", request->topic()));
-  return grpc::Status::OK;
+  return functions_.requests().Answered("DeleteTopic", response->status_code());
 }
 
 grpc::Status ExtensionService::DescribeFunction(grpc::ServerContext*, const ::function_stream::DescribeFunctionRequest* request,
                                                 ::function_stream::DescribeFunctionResponse* response) {
   const absl::StatusOr<task::Description> description = Describe(functions_.supervisor(), request->function_name());
   SetStatus(description.status(), *response);
-  if (!description.ok()) return grpc::Status::OK;
+  if (!description.ok()) return functions_.requests().Answered("DescribeFunction", response->status_code());
 
-  *response->mutable_function() = ToWire(*description);
-  response->set_reason(ToWireText(description->reason));
-  response->set_since_ms(description->since_ms);
-  response->set_restarts(description->restarts);
-  response->set_processed(description->processed);
-  response->set_emitted(description->emitted);
-  response->set_checkpoint_id(description->checkpoint_id);
-  response->set_last_error(ToWireText(description->last_error));
-  for (const task::InputPosition& from : description->positions) {
-    ::function_stream::InputPosition& position = *response->add_positions();
-    position.set_source_id(from.source_id);
-    position.set_topic(ToWireText(from.topic));
-    position.set_partition(from.partition);
-    position.set_offset(from.offset);
-  }
-  return grpc::Status::OK;
+  ToWire(*description, *response);
+  return functions_.requests().Answered("DescribeFunction", response->status_code());
 }
 
 grpc::Status ExtensionService::GetServerInfo(grpc::ServerContext*, const ::function_stream::ServerInfoRequest*,
@@ -131,7 +129,7 @@ grpc::Status ExtensionService::GetServerInfo(grpc::ServerContext*, const ::funct
   response->set_python_version(info_.python_version);
   for (const std::string& module : info_.native_modules) response->add_native_modules(module);
   response->set_max_package_bytes(functions_.rules().limit_package_bytes);
-  return grpc::Status::OK;
+  return functions_.requests().Answered("GetServerInfo", ::function_stream::OK);
 }
 
 }  // namespace fs::api

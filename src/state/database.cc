@@ -100,4 +100,12 @@ absl::Status Database::RollbackPrepared() {
   return absl::OkStatus();
 }
 
+uint64_t Database::stored_bytes() const {
+  uint64_t files = 0;
+  uint64_t memtables = 0;
+  database_->GetIntProperty(rocksdb::DB::Properties::kTotalSstFilesSize, &files);
+  database_->GetIntProperty(rocksdb::DB::Properties::kCurSizeAllMemTables, &memtables);
+  return files + memtables;
+}
+
 }  // namespace fs::state

@@ -42,6 +42,8 @@ class Database {
   [[nodiscard]] absl::Status CommitPrepared();
   [[nodiscard]] absl::Status RollbackPrepared();
 
+  [[nodiscard]] uint64_t stored_bytes() const;
+
   // The status as an error of this database.
   [[nodiscard]] absl::Status Error(const rocksdb::Status& status) const { return RocksDbError(status, folder_.path()); }
   [[nodiscard]] const std::filesystem::path& folder() const { return folder_.path(); }

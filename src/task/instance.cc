@@ -21,12 +21,14 @@ constexpr absl::Duration kFullSinkWait = absl::Milliseconds(100);
 // A checkpoint that waits for an output looks this often whether the function stops; a stop waits no longer than the second.
 constexpr absl::Duration kFlushSlice = absl::Milliseconds(200);
 constexpr absl::Duration kFlushAtStop = absl::Seconds(1);
+constexpr absl::Duration kObserveInterval = absl::Seconds(1);
 
 }  // namespace
 
 Instance::Instance(InstanceSpec spec)
     : spec_(std::move(spec)),
       config_(spec_.function->config),
+      emitted_(config_.outputs.size()),
       order_(config_.input_selector,
              [this] {
                std::vector<size_t> sizes;
@@ -155,7 +157,11 @@ absl::Status Instance::Loop() {
     const absl::Time now = SteadyNow();
     if (is_dirty() && (now >= checkpoint_due_ || pending_bytes() > kMaxPendingBytes)) FS_RETURN_IF_ERROR(TakeCheckpoint());
     if (now >= heartbeat_due_) FS_RETURN_IF_ERROR(Heartbeat());
-    if (look_again > now) spec_.waker->WaitUntil(std::min({look_again, heartbeat_due_, is_dirty() ? checkpoint_due_ : heartbeat_due_}));
+    Observe(now);
+    if (look_again > now) {
+      const absl::Time due = std::min(is_dirty() ? checkpoint_due_ : heartbeat_due_, is_missing_ends_ ? observe_due_ : heartbeat_due_);
+      spec_.waker->WaitUntil(std::min({look_again, heartbeat_due_, due}));
+    }
   }
   return absl::OkStatus();
 }
@@ -207,9 +213,11 @@ absl::Status Instance::ProcessBatch(size_t input, std::span<const Record> record
     const double seconds = absl::ToDoubleSeconds(SteadyNow() - started) / static_cast<double>(std::max<size_t>(result.processed, 1));
     seconds_per_message_ = seconds_per_message_ == 0 ? seconds : 0.7 * seconds_per_message_ + 0.3 * seconds;
 
+    spec_.counters->message_seconds.Observe(seconds, result.processed);
     Advance(input, records.first(result.processed));
     FS_RETURN_IF_ERROR(WriteEmitted());
     if (result.error) {
+      spec_.counters->exceptions.fetch_add(1, std::memory_order_relaxed);
       if (has_marked_ && marked_message_ == result.processed) state_->RollbackToMark();
       const Record& failed = records[result.processed];
       if (is_dirty()) FS_RETURN_IF_ERROR(TakeCheckpoint());
@@ -228,13 +236,16 @@ void Instance::Advance(size_t input, std::span<const Record> records) {
   if (records.empty()) return;
   connector::Positions& positions = positions_[input];
   // Records of a partition come in runs: one look-up for each run.
+  uint64_t bytes = 0;
   for (size_t i = 0; i < records.size(); ++i) {
+    bytes += records[i].value.size();
     if (i + 1 == records.size() || records[i + 1].partition != records[i].partition)
       positions[records[i].partition] = records[i].offset + 1;
   }
   has_progress_ = true;
   since_checkpoint_ += records.size();
   spec_.counters->processed.fetch_add(records.size(), std::memory_order_relaxed);
+  Count(spec_.counters->inputs[input], records.size(), bytes);
 }
 
 absl::Status Instance::ApproachSuspect(uint64_t processed) {
@@ -248,6 +259,7 @@ absl::Status Instance::ApproachSuspect(uint64_t processed) {
 
 absl::Status Instance::WriteEmitted() {
   size_t written = 0;
+  std::fill(emitted_.begin(), emitted_.end(), Emits{});
   while (true) {
     size_t index = 0;
     absl::Status status;
@@ -258,6 +270,8 @@ absl::Status Instance::WriteEmitted() {
         channel = emitted.channel;
         status = sinks_[channel]->Write(emitted.record);
         if (!status.ok()) return false;
+        ++emitted_[channel].messages;
+        emitted_[channel].bytes += emitted.record.value.size();
       }
       ++written;
       return true;
@@ -266,7 +280,11 @@ absl::Status Instance::WriteEmitted() {
     if (!absl::IsUnavailable(status)) return WithContext(status, config_.outputs[channel].path);
     if (stopping()) return absl::CancelledError("stopped while an output was full");
     Waiting(fmt::format("{}: {}", config_.outputs[channel].path, Message(status)));
+    Observe(SteadyNow());
     spec_.waker->WaitUntil(SteadyNow() + kFullSinkWait);
+  }
+  for (size_t channel = 0; channel < emitted_.size(); ++channel) {
+    Count(spec_.counters->outputs[channel], emitted_[channel].messages, emitted_[channel].bytes);
   }
   if (written > 0) {
     has_progress_ = true;
@@ -296,6 +314,7 @@ absl::Status Instance::FlushOutputs() {
     }
     has_waited = true;
     Waiting(std::string(Message(status)));
+    Observe(SteadyNow());
     if (!stopping()) continue;
     if (!give_up) give_up = SteadyNow() + kFlushAtStop;
     if (SteadyNow() < *give_up) continue;
@@ -305,6 +324,8 @@ absl::Status Instance::FlushOutputs() {
 }
 
 absl::Status Instance::CommitWith(std::optional<std::string> function_bytes) {
+  const absl::Time started = SteadyNow();
+  const size_t bytes = pending_bytes() + (function_bytes ? function_bytes->size() : 0);
   last_function_bytes_ = function_bytes;
   // Within a rebalance the group waits for this: there the checkpoint's own time has to do.
   if (!is_rebalancing_) FS_RETURN_IF_ERROR(FlushOutputs());
@@ -313,7 +334,7 @@ absl::Status Instance::CommitWith(std::optional<std::string> function_bytes) {
   has_progress_ = false;
   since_checkpoint_ = 0;
   checkpoint_due_ = SteadyNow() + config_.checkpoint_interval;
-  spec_.counters->checkpoint_id.store(checkpoints_->next_sequence() - 1, std::memory_order_relaxed);
+  CountCheckpoint(*spec_.counters, checkpoints_->next_sequence() - 1, SteadyNow() - started, bytes);
   for (size_t i = 0; i < inputs_.size(); ++i) inputs_[i].source->Committed(positions_[i]);
   spec_.on_checkpoint(positions_);
   return absl::OkStatus();
@@ -352,6 +373,17 @@ void Instance::Waiting(std::string what) {
   if (what == waiting_for_) return;
   waiting_for_ = what;
   spec_.on_waiting(std::move(what));
+}
+
+void Instance::Observe(absl::Time now) {
+  if (now < observe_due_) return;
+  observe_due_ = now + kObserveInterval;
+  spec_.counters->memory_bytes.store(guest_->memory_bytes(), std::memory_order_relaxed);
+  spec_.counters->state_bytes.store(state_->stored_bytes() + state_->pending_bytes(), std::memory_order_relaxed);
+  std::vector<connector::Positions> ends;
+  for (const Input& input : inputs_) ends.push_back(input.source->EndOffsets());
+  is_missing_ends_ = std::any_of(ends.begin(), ends.end(), [](const connector::Positions& end) { return end.empty(); });
+  spec_.on_observed(std::move(ends));
 }
 
 absl::StatusOr<state::KvStore*> Instance::OpenStore(std::string_view name) { return state_->GetOrCreateStore(name); }

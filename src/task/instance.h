@@ -26,16 +26,10 @@
 #include "sandbox/guest.h"
 #include "state/function_state.h"
 #include "task/checkpoint.h"
+#include "task/counters.h"
 #include "task/inputs.h"
 
 namespace fs::task {
-
-// Read by any thread, written by the instance.
-struct InstanceCounters {
-  std::atomic<uint64_t> processed{0};
-  std::atomic<uint64_t> emitted{0};
-  std::atomic<uint64_t> checkpoint_id{0};
-};
 
 struct InstanceSpec {
   std::shared_ptr<const catalog::Function> function;
@@ -54,6 +48,8 @@ struct InstanceSpec {
   // Told on the instance's thread: positions after a checkpoint, and what it waits for ("" when nothing stands in the way).
   std::function<void(std::span<const connector::Positions>)> on_checkpoint;
   std::function<void(std::string)> on_waiting;
+  // About once a second while something happens: where the inputs end, as far as they know (Source::EndOffsets).
+  std::function<void(std::vector<connector::Positions>)> on_observed;
 };
 
 class Instance : private sandbox::Host, private connector::SourceListener {
@@ -101,6 +97,8 @@ class Instance : private sandbox::Host, private connector::SourceListener {
   [[nodiscard]] size_t pending_bytes() const;
   [[nodiscard]] bool stopping() const { return spec_.stopping->load(std::memory_order_acquire); }
   void Waiting(std::string what);
+  // Takes stock for who looks from outside, when it is time again.
+  void Observe(absl::Time now);
 
   absl::StatusOr<state::KvStore*> OpenStore(std::string_view name) override;
   void BeginMessage(uint32_t index) override;
@@ -121,6 +119,12 @@ class Instance : private sandbox::Host, private connector::SourceListener {
   std::unique_ptr<CheckpointProtocol> checkpoints_;
   std::unique_ptr<sandbox::Guest> guest_;
   std::atomic<sandbox::Guest*> interruptible_{nullptr};
+  // What WriteEmitted has written, by channel.
+  struct Emits {
+    uint64_t messages = 0;
+    uint64_t bytes = 0;
+  };
+  std::vector<Emits> emitted_;
   InputOrder order_;
 
   std::vector<connector::Positions> positions_;
@@ -134,6 +138,8 @@ class Instance : private sandbox::Host, private connector::SourceListener {
   std::optional<std::string> last_function_bytes_;
   absl::Time checkpoint_due_;
   absl::Time heartbeat_due_;
+  absl::Time observe_due_ = absl::InfinitePast();
+  bool is_missing_ends_ = true;  // an input does not know yet where it ends
   uint32_t marked_message_ = 0;
   bool has_marked_ = false;
   double seconds_per_message_ = 0;

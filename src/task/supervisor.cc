@@ -40,6 +40,8 @@ class SupervisorImpl final : public Supervisor {
   absl::Status DropFunction(std::string_view name) override;
   std::vector<Description> List() const override;
   absl::StatusOr<Description> Describe(std::string_view name) const override;
+  absl::StatusOr<std::unique_ptr<observe::FunctionLogReader>> ReadLog(std::string_view name, std::optional<uint64_t> tail,
+                                                                      std::function<void()> on_growth) const override;
   void Shutdown() override;
 
  private:
@@ -220,6 +222,12 @@ std::vector<Description> SupervisorImpl::List() const {
 absl::StatusOr<Description> SupervisorImpl::Describe(std::string_view name) const {
   FS_ASSIGN_OR_RETURN(const std::shared_ptr<Task> task, Find(name));
   return task->Describe();
+}
+
+absl::StatusOr<std::unique_ptr<observe::FunctionLogReader>> SupervisorImpl::ReadLog(std::string_view name, std::optional<uint64_t> tail,
+                                                                                    std::function<void()> on_growth) const {
+  FS_ASSIGN_OR_RETURN(const std::shared_ptr<Task> task, Find(name));
+  return task->ReadLog(tail, std::move(on_growth));
 }
 
 void SupervisorImpl::Shutdown() {

@@ -29,6 +29,7 @@ class KafkaSource final : public Source, private ClientHandler {
   absl::Status Poll(size_t max_records, size_t max_bytes, std::vector<Record>& out) override;
   [[nodiscard]] bool HasMore() const override { return has_more_ || next_ < batch_.size(); }
   void Committed(const Positions& positions) override;
+  [[nodiscard]] Positions EndOffsets() const override;
   [[nodiscard]] std::string_view topic() const override { return settings_.topic; }
 
  private:

@@ -34,6 +34,7 @@ class Server:
         self.binary = binary or Path(os.environ["FS_SERVER"])
         self.home = home
         self.port = 0
+        self.http_port = 0
         self.env = dict(env or {})
         self._process: subprocess.Popen[str] | None = None
         self._stderr: list[str] = []
@@ -66,6 +67,8 @@ class Server:
             process.stdout.close()
             raise ServerFailed(f"exit code {process.returncode}: {line}{self.stderr()}")
         self.port = int(found.group(1))
+        http = re.search(r"http on \S+:(\d+)", line)
+        self.http_port = int(http.group(1)) if http else 0
         self._process = process
         return self
 

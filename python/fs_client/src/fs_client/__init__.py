@@ -30,20 +30,25 @@ from fs_client.errors import (
     ServerError,
 )
 from fs_client.models import (
+    Checkpoint,
     FunctionDescription,
     FunctionInfo,
     InputPosition,
+    LogLine,
     PublishResult,
+    Rates,
     Record,
     ServerInfo,
     ShowFunctionsResult,
     TopicInfo,
+    Traffic,
 )
-from fs_client.streams import Subscription
+from fs_client.streams import LogStream, Subscription
 
 __all__ = [
     "AuthenticationError",
     "BadRequestError",
+    "Checkpoint",
     "ClientError",
     "ConfigurationError",
     "ConflictError",
@@ -60,12 +65,15 @@ __all__ = [
     "InternalServerError",
     "KafkaInput",
     "KafkaOutput",
+    "LogLine",
+    "LogStream",
     "NetworkError",
     "NotFoundError",
     "PackagingError",
     "PackagingWarning",
     "PermissionDeniedError",
     "PublishResult",
+    "Rates",
     "Record",
     "ResourceExhaustedError",
     "ServerError",
@@ -73,6 +81,7 @@ __all__ = [
     "ShowFunctionsResult",
     "Subscription",
     "TopicInfo",
+    "Traffic",
     "WasmTaskBuilder",
     "WasmTaskConfig",
     "__version__",

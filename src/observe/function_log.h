@@ -22,8 +22,8 @@ class FunctionLog {
   struct Options {
     uint64_t limit_bytes = uint64_t{16} << 20;
     uint32_t lines_per_second = 1000;
-    std::atomic<uint64_t>* dropped_lines = nullptr;  // counted there too; outlives the log
-    std::shared_ptr<LogFollowers> followers;         // told when something was written
+    std::atomic<uint64_t>* dropped_lines = nullptr;     // counted there too; outlives the log
+    std::shared_ptr<LogFollowers> followers = nullptr;  // told when something was written
   };
   // The file is `folder`/`name`.log, appended to. kInternal naming the path.
   static absl::StatusOr<std::unique_ptr<FunctionLog>> Open(const std::filesystem::path& folder, std::string_view name,

@@ -39,7 +39,7 @@ class Server:
         self._process: subprocess.Popen[str] | None = None
         self._stderr: list[str] = []
         home.mkdir(parents=True, exist_ok=True)
-        merged: dict[str, object] = {"service": {"port": 0}, **(config or {})}
+        merged: dict[str, object] = {"service": {"port": 0}, "http": {"port": 0}, **(config or {})}
         self.config_file = home / "server.yaml"
         self.config_file.write_text(yaml.safe_dump(merged), encoding="utf-8")
         self.arguments = ["--config", str(self.config_file)]

@@ -163,5 +163,19 @@ TEST_F(ServerConfigTest, TheFileWeShipSaysTheDefaults) {
   EXPECT_EQ(values(*shipped), values(*defaults));
 }
 
+TEST_F(ServerConfigTest, HttpStandsBesideTheServiceUnlessItIsTold) {
+  const auto plain = LoadText("service: {host: 0.0.0.0}\n");
+  EXPECT_TRUE(plain->http.enabled);
+  EXPECT_EQ(plain->http.host, "0.0.0.0");
+  EXPECT_EQ(plain->http.port, 8081);
+  // Who asks for any free port has several servers: the second port must not be where they meet.
+  EXPECT_EQ(LoadText("service: {port: 0}\n")->http.port, 0);
+  const auto told = LoadText("service: {port: 0}\nhttp: {enabled: false, host: 127.0.0.2, port: 9}\n");
+  EXPECT_FALSE(told->http.enabled);
+  EXPECT_EQ(told->http.host, "127.0.0.2");
+  EXPECT_EQ(told->http.port, 9);
+  EXPECT_THAT(std::string(LoadText("http: {port: 65536}\n").status().message()), HasSubstr("http.port (line 1)"));
+}
+
 }  // namespace
 }  // namespace fs::config

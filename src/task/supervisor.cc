@@ -252,9 +252,10 @@ void SupervisorImpl::Shutdown() {
 absl::StatusOr<std::unique_ptr<Supervisor>> Supervisor::Create(const Options& options, catalog::Catalog& catalog, sandbox::Runtime& runtime,
                                                                state::StateEnvironment& states, connector::Registry& connectors) {
   std::error_code error;
-  for (const auto& folder : {options.state_dir, options.log_dir}) {
+  for (const auto& [key, folder] :
+       {std::pair{"state_storage.base_dir", options.state_dir}, std::pair{"logging.file_path", options.log_dir}}) {
     std::filesystem::create_directories(folder, error);
-    if (error) return Internal("{}: cannot be made: {}", folder.string(), error.message());
+    if (error) return Internal("{}: {}: cannot be made: {}", key, folder.string(), error.message());
   }
   return std::make_unique<SupervisorImpl>(options, catalog,
                                           TaskEnvironment{&runtime, &states, &connectors, options.state_dir, options.log_dir});

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from fs_client import FsClient, LogLine
-from fs_client.config import FileInput, KafkaInput, WasmTaskBuilder
+from fs_client.config import EmbeddedInput, EmbeddedOutput, FileInput, KafkaInput, KafkaOutput, WasmTaskBuilder
 from fs_client.errors import ClientError, NotFoundError
 from functions.hostile import Allocates
 from functions.talking import Talking
@@ -107,7 +107,7 @@ def test_lag_of_a_file_and_memory_and_state(server: Server, client: FsClient) ->
     folder = server.home / "data" / "files"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "lines.txt").write_bytes(b"a\nb\n")
-    config = WasmTaskBuilder().set_name("lines").add_input_group([FileInput(path="lines.txt")]).build()
+    config = WasmTaskBuilder().set_name("lines").add_input_group([FileInput(path="lines.txt")]).add_output(EmbeddedOutput("out")).build()
     client.create_python_function_from_config(config, Talking)
     about = wait_for(lambda: (one := client.describe_function("lines")).memory_bytes and one.positions and one, "a look and a checkpoint")
     assert [(at.offset, at.end_offset, at.lag) for at in about.positions] == [(4, 4, 0)]
@@ -119,7 +119,8 @@ def test_positions_and_lag_of_kafka_are_by_partition(server: Server, client: FsC
     topic = "observed"
     kafka.create_topic(topic, 2)
     kafka.produce(topic, [b"%d" % number for number in range(20)])
-    config = WasmTaskBuilder().set_name("lagging").add_input_group([KafkaInput(kafka.bootstrap_servers, topic, "lagging-group")]).build()
+    source = KafkaInput(kafka.bootstrap_servers, topic, "lagging-group")
+    config = WasmTaskBuilder().set_name("lagging").add_input_group([source]).add_output(EmbeddedOutput("out")).build()
     client.create_python_function_from_config(config, Talking)
 
     def told() -> Samples | None:
@@ -129,6 +130,23 @@ def test_positions_and_lag_of_kafka_are_by_partition(server: Server, client: FsC
 
     used = {message.partition() for message in kafka.consume_messages(topic, 20)}
     assert set(lags(wait_for(told, "all of it in a checkpoint"))) == {0}
+
+
+def test_lag_grows_while_an_output_is_away(server: Server, client: FsClient, kafka: Kafka) -> None:
+    kafka.create_topic("held-up")
+    target = KafkaOutput(kafka.bootstrap_servers, "held-up", partition=0)
+    config = WasmTaskBuilder().set_name("held").add_input_group([EmbeddedInput("in", "g")]).add_output(target).build()
+    client.create_python_function_from_config(config, Talking)
+    client.publish("in", [b"1", b"2", b"3"])
+    wait_for(lambda: read_positions(scrape(server)) == 3, "a checkpoint")
+    kafka.stop()
+    try:
+        client.publish("in", [b"4", b"5", b"6", b"7", b"8"])
+        wait_for(lambda: lags(scrape(server)) == [5], "the lag")
+        assert "outputs[0]" in client.describe_function("held").reason
+    finally:
+        kafka.start()
+    wait_for(lambda: read_positions(scrape(server)) == 8, "it goes on", timeout=60)
 
 
 def lags(samples: Samples) -> list[float]:

@@ -82,14 +82,14 @@ TEST_F(ServerConfigTest, ForeignSectionsAndKeysAreWarningsAndSlipsAreErrors) {
   const auto config = LoadText(
       "service: {port: 9, workers: 4, worker_multiplier: 4}\nwasm: {cache_dir: x, max_cache_size: 1}\nstreaming: {a: 1}\nstream_catalog: "
       "[]\n"
-      "state_storage:\n  rocksdb: {max_open_files: 1000}\n  max_bytes_for_level_base: 1\ntask_storage: {db_path: null}\nhttp: {port: 1}\n");
+      "state_storage:\n  rocksdb: {max_open_files: 1000}\n  max_bytes_for_level_base: 1\ntask_storage: {db_path: null}\n");
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_EQ(config->service.port, 9);
   EXPECT_EQ(config->task_storage.db_path, home_ / "data/task");
   EXPECT_THAT(config->warnings,
               ElementsAre("service.workers (line 1): means nothing to this server; ignored", HasSubstr("service.worker_multiplier"),
                           HasSubstr("wasm (line 2)"), HasSubstr("streaming (line 3)"), HasSubstr("stream_catalog (line 4)"),
-                          HasSubstr("state_storage.rocksdb (line 6)"), HasSubstr("max_bytes_for_level_base"), HasSubstr("http")));
+                          HasSubstr("state_storage.rocksdb (line 6)"), HasSubstr("max_bytes_for_level_base")));
 
   struct Case {
     std::string_view yaml, message;

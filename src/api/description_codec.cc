@@ -30,6 +30,9 @@ void ToWire(const task::Description& description, ::function_stream::DescribeFun
   wire.set_restarts(description.restarts);
   wire.set_processed(description.processed);
   wire.set_emitted(description.emitted);
+  wire.set_retried(description.retried);
+  wire.set_skipped(description.skipped);
+  wire.set_dead_lettered(description.dead_lettered);
   wire.set_checkpoint_id(description.checkpoint.id);
   if (description.checkpoint.time_ms != 0) {
     ::function_stream::Checkpoint& checkpoint = *wire.mutable_last_checkpoint();

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/listen.h"
+#include "base/rocksdb.h"
 #include "connector/embedded/embedded_connector.h"
 #include "connector/file/file_connector.h"
 #include "connector/kafka/kafka_connector.h"
@@ -60,6 +61,7 @@ absl::StatusOr<std::unique_ptr<Application>> Application::Start(const config::Se
   const absl::Time started = absl::Now();
   FS_RETURN_IF_ERROR(InitLog(config));
   observe::LogInfo("function-stream {} starting, configuration from {}", FS_VERSION, config.origin);
+  SetDatabaseWarnings([](std::string_view warning) { observe::LogWarning("rocksdb: {}", warning); });
   for (const std::string& warning : config.warnings) observe::LogWarning("{}", warning);
 
   auto application = std::unique_ptr<Application>(new Application);

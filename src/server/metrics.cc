@@ -28,6 +28,14 @@ const Metric kEmitted = {
 const Metric kEmittedBytes = {
     "function_stream_function_emitted_bytes_total", kCounter, "Payload bytes of those messages.", {"function", "channel"}};
 const Metric kExceptions = {"function_stream_function_exceptions_total", kCounter, "Messages at which process() raised.", {"function"}};
+const Metric kRetried = {
+    "function_stream_function_retried_messages_total", kCounter, "Further attempts at messages that had failed (on_error).", {"function"}};
+const Metric kSkipped = {
+    "function_stream_function_skipped_messages_total", kCounter, "Messages that on_error skipped; committed ones.", {"function"}};
+const Metric kDeadLettered = {"function_stream_function_dead_lettered_messages_total",
+                              kCounter,
+                              "Messages that on_error wrote to the dead-letter output; committed ones.",
+                              {"function"}};
 const Metric kFailures = {"function_stream_function_failures_total",
                           kCounter,
                           "Times that the running function ended by itself: an exception, a trap, a limit, an input or output.",
@@ -102,6 +110,9 @@ void CollectFunction(const task::Description& one, Exposition& out) {
     out.Add(kEmittedBytes, {name, channel}, AsNumber(one.outputs[i].bytes));
   }
   out.Add(kExceptions, {name}, AsNumber(one.exceptions));
+  out.Add(kRetried, {name}, AsNumber(one.retried));
+  out.Add(kSkipped, {name}, AsNumber(one.skipped));
+  out.Add(kDeadLettered, {name}, AsNumber(one.dead_lettered));
   out.Add(kFailures, {name}, AsNumber(one.failures));
   out.Add(kRestarts, {name}, AsNumber(one.restarts));
   out.Add(kProcessSeconds, {name}, one.message_seconds);
@@ -124,10 +135,37 @@ void CollectFunction(const task::Description& one, Exposition& out) {
 }  // namespace
 
 std::vector<const Metric*> AllMetrics() {
-  return {&kStatus,     &kProcessed,      &kProcessedBytes, &kEmitted,       &kEmittedBytes, &kExceptions,     &kFailures,
-          &kRestarts,   &kProcessSeconds, &kPosition,       &kLag,           &kCheckpoints,  &kLastCheckpoint, &kLastCheckpointBytes,
-          &kMemory,     &kState,          &kLogDropped,     &kFunctions,     &kBuild,        &kUptime,         &kRequests,
-          &kBlockCache, &kMemtables,      &kProcessCpu,     &kProcessMemory, &kProcessStart, &kProcessFiles,   &kProcessMaxFiles};
+  return {&kStatus,
+          &kProcessed,
+          &kProcessedBytes,
+          &kEmitted,
+          &kEmittedBytes,
+          &kExceptions,
+          &kRetried,
+          &kSkipped,
+          &kDeadLettered,
+          &kFailures,
+          &kRestarts,
+          &kProcessSeconds,
+          &kPosition,
+          &kLag,
+          &kCheckpoints,
+          &kLastCheckpoint,
+          &kLastCheckpointBytes,
+          &kMemory,
+          &kState,
+          &kLogDropped,
+          &kFunctions,
+          &kBuild,
+          &kUptime,
+          &kRequests,
+          &kBlockCache,
+          &kMemtables,
+          &kProcessCpu,
+          &kProcessMemory,
+          &kProcessStart,
+          &kProcessFiles,
+          &kProcessMaxFiles};
 }
 
 void CollectFunctions(std::span<const task::Description> functions, Exposition& out) {

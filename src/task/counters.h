@@ -30,6 +30,9 @@ struct InstanceCounters {
   std::vector<Traffic> inputs;   // by input
   std::vector<Traffic> outputs;  // by channel
   std::atomic<uint64_t> exceptions{0};
+  std::atomic<uint64_t> retried{0};
+  std::atomic<uint64_t> skipped{0};
+  std::atomic<uint64_t> dead_lettered{0};
   observe::Histogram message_seconds{observe::MessageSeconds()};  // a batch counts as its messages, each with the batch's average
 
   std::atomic<uint64_t> checkpoint_id{0};

@@ -14,8 +14,6 @@ constexpr double kBatchSeconds = 0.02;
 constexpr size_t kFirstBatchRecords = 64;
 constexpr size_t kMaxBatchRecords = 4096;
 constexpr size_t kMaxBatchBytes = size_t{4} << 20;
-// Uncommitted writes and outputs wait in memory: past this, the checkpoint does not wait for its interval.
-constexpr size_t kMaxPendingBytes = size_t{32} << 20;
 constexpr absl::Duration kUnavailableWait = absl::Milliseconds(500);
 constexpr absl::Duration kFullSinkWait = absl::Milliseconds(100);
 // A checkpoint that waits for an output looks this often whether the function stops; a stop waits no longer than the second.
@@ -26,21 +24,21 @@ constexpr absl::Duration kObserveInterval = absl::Seconds(1);
 }  // namespace
 
 Instance::Instance(InstanceSpec spec)
-    : spec_(std::move(spec)),
-      config_(spec_.function->config),
-      emitted_(config_.outputs.size()),
-      order_(config_.input_selector,
-             [this] {
-               std::vector<size_t> sizes;
-               for (const auto& group : config_.input_groups) sizes.push_back(group.inputs.size());
-               return sizes;
-             }()),
-      suspect_after_(spec_.suspect_after) {}
+    : spec_(std::move(spec)), config_(spec_.function->config), handed_over_(config_.outputs.size()), order_(config_.input_selector, [this] {
+        std::vector<size_t> sizes;
+        for (const auto& group : config_.input_groups) sizes.push_back(group.inputs.size());
+        return sizes;
+      }()) {}
 
 Instance::~Instance() { interruptible_.store(nullptr); }
 
 absl::Status Instance::Open() {
-  FS_ASSIGN_OR_RETURN_CONTEXT(state_, state::FunctionState::Open(*spec_.states, spec_.state_folder), "state");
+  absl::StatusOr<std::unique_ptr<state::FunctionState>> state = state::FunctionState::Open(*spec_.states, spec_.state_folder);
+  if (absl::IsDataLoss(state.status())) {
+    return DataLoss("the state is damaged: {}; start the function from a retained checkpoint, or drop the function and create it anew",
+                    Message(state.status()));
+  }
+  FS_ASSIGN_OR_RETURN_CONTEXT(state_, std::move(state), "state");
   FS_RETURN_IF_ERROR(OpenConnectors());
 
   std::vector<connector::Sink*> sinks;
@@ -56,6 +54,7 @@ absl::Status Instance::Open() {
   }
   positions_ = std::move(progress.inputs);
   positions_.resize(inputs_.size());
+  backlogs_.resize(inputs_.size());
   for (size_t channel = 0; channel < sinks_.size(); ++channel) {
     std::optional<std::string_view> mark;
     if (channel < progress.sink_marks.size()) mark = progress.sink_marks[channel];
@@ -171,126 +170,80 @@ absl::StatusOr<absl::Time> Instance::Turn() {
   if (seconds_per_message_ > 0) {
     max_records = static_cast<size_t>(std::clamp(kBatchSeconds / seconds_per_message_, 1.0, double{kMaxBatchRecords}));
   }
-  if (suspect_after_) max_records = std::min(max_records, std::max<size_t>(*suspect_after_, 1));
+  absl::Time look_again = absl::InfiniteFuture();
   std::string unavailable;
-  bool has_more = false;
   for (const size_t i : order_.order()) {
     polled_input_ = i;
     records_.clear();
-    const absl::Status polled = inputs_[i].source->Poll(max_records, kMaxBatchBytes, records_);
+    Backlog& backlog = backlogs_[i];
+    // With a backlog the source is only served, which may also take partitions and their records away.
+    const bool is_held = !backlog.empty();
+    const absl::Status polled = inputs_[i].source->Poll(is_held ? 0 : max_records, is_held ? 0 : kMaxBatchBytes, records_);
     FS_RETURN_IF_ERROR(std::exchange(revoke_status_, absl::OkStatus()));
     if (absl::IsUnavailable(polled)) {
       unavailable = fmt::format("{}: {}", inputs_[i].topic, Message(polled));
+      look_again = std::min(look_again, SteadyNow() + kUnavailableWait);
     } else if (!polled.ok()) {
       return WithContext(polled, inputs_[i].topic);
     }
-    if (!records_.empty()) {
-      FS_RETURN_IF_ERROR(ProcessBatch(i, records_));
-      if (suspect_after_) FS_RETURN_IF_ERROR(ApproachSuspect(records_.size()));
+    if (!backlog.empty() && backlog.due() > SteadyNow()) {
+      look_again = std::min(look_again, backlog.due());
+      unavailable = backlog.reason();
+      if (order_.is_strict()) break;
+      continue;
+    }
+    if (!backlog.empty()) {
+      FS_ASSIGN_OR_RETURN(const size_t done, ProcessBatch(i, backlog.records()));
+      backlog.Drop(done);
       order_.Served(i);
       return absl::InfinitePast();
     }
-    has_more = has_more || inputs_[i].source->HasMore();
+    if (!records_.empty()) {
+      FS_ASSIGN_OR_RETURN(const size_t done, ProcessBatch(i, records_));
+      if (done < records_.size()) backlog.Keep(std::span(records_).subspan(done));
+      order_.Served(i);
+      return absl::InfinitePast();
+    }
+    if (is_held || inputs_[i].source->HasMore()) look_again = absl::InfinitePast();
   }
-  const bool is_away = !unavailable.empty();
   Waiting(std::move(unavailable));
-  if (has_more) return absl::InfinitePast();
-  return is_away ? SteadyNow() + kUnavailableWait : absl::InfiniteFuture();
-}
-
-absl::Status Instance::ProcessBatch(size_t input, std::span<const Record> records) {
-  while (!records.empty()) {
-    has_marked_ = false;
-    const absl::Time started = SteadyNow();
-    absl::StatusOr<sandbox::BatchResult> processed = guest_->Process(inputs_[input].source_id, static_cast<uint32_t>(input), records);
-    if (!processed.ok()) {
-      const size_t index = std::min(guest_->processed_before_end(), records.size() - 1);
-      spec_.on_suspect(since_checkpoint_ + index);
-      return WithContext(processed.status(),
-                         fmt::format("{} partition {} offset {}", inputs_[input].topic, records[index].partition, records[index].offset));
-    }
-    const sandbox::BatchResult& result = *processed;
-    const double seconds = absl::ToDoubleSeconds(SteadyNow() - started) / static_cast<double>(std::max<size_t>(result.processed, 1));
-    seconds_per_message_ = seconds_per_message_ == 0 ? seconds : 0.7 * seconds_per_message_ + 0.3 * seconds;
-
-    spec_.counters->message_seconds.Observe(seconds, result.processed);
-    Advance(input, records.first(result.processed));
-    FS_RETURN_IF_ERROR(WriteEmitted());
-    if (result.error) {
-      spec_.counters->exceptions.fetch_add(1, std::memory_order_relaxed);
-      if (has_marked_ && marked_message_ == result.processed) state_->RollbackToMark();
-      const Record& failed = records[result.processed];
-      if (is_dirty()) FS_RETURN_IF_ERROR(TakeCheckpoint());
-      return Aborted("process() raised at {} partition {} offset {}: {}: {}\n{}", inputs_[input].topic, failed.partition, failed.offset,
-                     result.error->type, result.error->message, result.error->traceback);
-    }
-    if (result.processed == 0) return Internal("the guest processed nothing of a batch of {}", records.size());
-    records = records.subspan(result.processed);
-    if (stopping()) break;
-    if (!records.empty() && pending_bytes() > kMaxPendingBytes) FS_RETURN_IF_ERROR(TakeCheckpoint());
-  }
-  return absl::OkStatus();
-}
-
-void Instance::Advance(size_t input, std::span<const Record> records) {
-  if (records.empty()) return;
-  connector::Positions& positions = positions_[input];
-  // Records of a partition come in runs: one look-up for each run.
-  uint64_t bytes = 0;
-  for (size_t i = 0; i < records.size(); ++i) {
-    bytes += records[i].value.size();
-    if (i + 1 == records.size() || records[i + 1].partition != records[i].partition)
-      positions[records[i].partition] = records[i].offset + 1;
-  }
-  has_progress_ = true;
-  since_checkpoint_ += records.size();
-  spec_.counters->processed.fetch_add(records.size(), std::memory_order_relaxed);
-  Count(spec_.counters->inputs[input], records.size(), bytes);
-}
-
-absl::Status Instance::ApproachSuspect(uint64_t processed) {
-  if (*suspect_after_ == 0) {
-    suspect_after_.reset();
-    return absl::OkStatus();
-  }
-  *suspect_after_ -= std::min(processed, *suspect_after_);
-  return *suspect_after_ == 0 && is_dirty() ? TakeCheckpoint() : absl::OkStatus();
+  return look_again;
 }
 
 absl::Status Instance::WriteEmitted() {
   size_t written = 0;
-  std::fill(emitted_.begin(), emitted_.end(), Emits{});
+  absl::Status status;
+  FS_RETURN_IF_ERROR(guest_->ForEachEmitted([&](const sandbox::Emitted& emitted) {
+    if (!emitted.is_watermark) status = WriteWaiting(emitted.channel, emitted.record);
+    if (status.ok()) ++written;
+    return status.ok();
+  }));
+  for (size_t i = 0; i < handed_over_.size(); ++i) {
+    const HandedOver counted = std::exchange(handed_over_[i], {});
+    if (counted.messages > 0) Count(spec_.counters->outputs[i], counted.messages, counted.bytes);
+  }
+  FS_RETURN_IF_ERROR(status);
+  if (written > 0) {
+    has_progress_ = true;
+    spec_.counters->emitted.fetch_add(written, std::memory_order_relaxed);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Instance::WriteWaiting(uint32_t channel, const OutputRecord& record) {
   while (true) {
-    size_t index = 0;
-    absl::Status status;
-    uint32_t channel = 0;
-    FS_RETURN_IF_ERROR(guest_->ForEachEmitted([&](const sandbox::Emitted& emitted) {
-      if (index++ < written) return true;
-      if (!emitted.is_watermark) {
-        channel = emitted.channel;
-        status = sinks_[channel]->Write(emitted.record);
-        if (!status.ok()) return false;
-        ++emitted_[channel].messages;
-        emitted_[channel].bytes += emitted.record.value.size();
-      }
-      ++written;
-      return true;
-    }));
-    if (status.ok()) break;
+    const absl::Status status = sinks_[channel]->Write(record);
+    if (status.ok()) [[likely]] {
+      ++handed_over_[channel].messages;
+      handed_over_[channel].bytes += record.value.size();
+      return status;
+    }
     if (!absl::IsUnavailable(status)) return WithContext(status, config_.outputs[channel].path);
     if (stopping()) return absl::CancelledError("stopped while an output was full");
     Waiting(fmt::format("{}: {}", config_.outputs[channel].path, Message(status)));
     Observe(SteadyNow());
     spec_.waker->WaitUntil(SteadyNow() + kFullSinkWait);
   }
-  for (size_t channel = 0; channel < emitted_.size(); ++channel) {
-    Count(spec_.counters->outputs[channel], emitted_[channel].messages, emitted_[channel].bytes);
-  }
-  if (written > 0) {
-    has_progress_ = true;
-    spec_.counters->emitted.fetch_add(written, std::memory_order_relaxed);
-  }
-  return absl::OkStatus();
 }
 
 bool Instance::is_dirty() const { return has_progress_ || state_->pending_bytes() > 0; }
@@ -332,7 +285,9 @@ absl::Status Instance::CommitWith(std::optional<std::string> function_bytes) {
   FS_RETURN_IF_ERROR_CONTEXT(checkpoints_->Take(positions_, std::move(function_bytes)),
                              fmt::format("checkpoint {}", checkpoints_->next_sequence()));
   has_progress_ = false;
-  since_checkpoint_ = 0;
+  spec_.errors->Committed(positions_);
+  spec_.counters->skipped.fetch_add(std::exchange(skipped_, 0), std::memory_order_relaxed);
+  spec_.counters->dead_lettered.fetch_add(std::exchange(dead_lettered_, 0), std::memory_order_relaxed);
   checkpoint_due_ = SteadyNow() + config_.checkpoint_interval;
   CountCheckpoint(*spec_.counters, checkpoints_->next_sequence() - 1, SteadyNow() - started, bytes);
   for (size_t i = 0; i < inputs_.size(); ++i) inputs_[i].source->Committed(positions_[i]);
@@ -405,14 +360,16 @@ connector::Positions Instance::OnAssigned(std::span<const int32_t> partitions) {
   return known;
 }
 
-void Instance::OnRevoked(std::span<const int32_t>) {
+void Instance::OnRevoked(std::span<const int32_t> partitions) {
+  backlogs_[polled_input_].Forget(partitions);
   if (!is_dirty() || guest_ == nullptr || guest_->is_dead()) return;
   is_rebalancing_ = true;
   revoke_status_.Update(TakeCheckpoint());
   is_rebalancing_ = false;
 }
 
-void Instance::OnLost(std::span<const int32_t>) {
+void Instance::OnLost(std::span<const int32_t> partitions) {
+  backlogs_[polled_input_].Forget(partitions);
   // All of their work is committed: there is nothing to give up, and where they come back they go on from there.
   if (!is_dirty()) return;
   revoke_status_.Update(

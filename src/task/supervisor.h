@@ -67,6 +67,9 @@ struct Description {
   uint64_t restarts = 0;
   uint64_t processed = 0;
   uint64_t emitted = 0;
+  uint64_t retried = 0;
+  uint64_t skipped = 0;
+  uint64_t dead_lettered = 0;
   std::vector<EndpointTraffic> inputs;
   std::vector<EndpointTraffic> outputs;
   Rates rates;

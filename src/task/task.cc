@@ -16,7 +16,8 @@ constexpr absl::Duration kHealthy = absl::Minutes(1);
 constexpr size_t kMaxErrorBytes = size_t{64} << 10;
 
 bool IsFinal(const absl::Status& status) {
-  return absl::IsAborted(status) || absl::IsInvalidArgument(status) || absl::IsFailedPrecondition(status) || absl::IsUnimplemented(status);
+  return absl::IsAborted(status) || absl::IsInvalidArgument(status) || absl::IsFailedPrecondition(status) ||
+         absl::IsUnimplemented(status) || absl::IsDataLoss(status);
 }
 
 size_t InputCount(const config::FunctionConfig& config) {
@@ -63,6 +64,7 @@ Task::Task(const TaskEnvironment& environment, std::shared_ptr<const catalog::Fu
       function_(std::move(function)),
       state_folder_(environment_.state_dir / function_->state_id),
       counters_(InputCount(function_->config), function_->config.outputs.size()),
+      errors_(function_->config.on_error),
       status_(status),
       since_(absl::Now()) {}
 
@@ -83,6 +85,7 @@ absl::Status Task::Start(StartMode mode) {
   log.followers = log_followers_;
   FS_ASSIGN_OR_RETURN(log_, observe::FunctionLog::Open(environment_.log_dir, function_->name, log));
   stopping_.store(false);
+  errors_.Reset();
   {
     absl::MutexLock lock(&mutex_);
     alive_ = true;
@@ -168,21 +171,27 @@ void Task::Body() {
       ++failures_;
       is_awaited = !opened_ && !patient_;
     }
-    if (IsFinal(status) || is_awaited) break;
-    if (SteadyNow() - started >= kHealthy) {
-      attempts = 0;
-      backoff = policy.backoff;
+    absl::Duration pause;
+    if (const std::optional<absl::Duration> by_message = errors_.TakeRestart()) {
+      pause = *by_message;
+      SetStatus(Status::kRestarting, std::string(Message(status)));
+    } else {
+      if (IsFinal(status) || is_awaited) break;
+      if (SteadyNow() - started >= kHealthy) {
+        attempts = 0;
+        backoff = policy.backoff;
+      }
+      if (attempts == policy.max_attempts) {
+        status = WithContext(status, fmt::format("given up after {} restarts in a row", attempts));
+        break;
+      }
+      ++attempts;
+      SetStatus(Status::kRestarting, fmt::format("restart {} of at most {}: {}", attempts, policy.max_attempts, Message(status)));
+      pause = std::exchange(backoff, std::min(backoff * 2, policy.backoff_max));
     }
-    if (attempts == policy.max_attempts) {
-      status = WithContext(status, fmt::format("given up after {} restarts in a row", attempts));
-      break;
-    }
-    ++attempts;
-    SetStatus(Status::kRestarting, fmt::format("restart {} of at most {}: {}", attempts, policy.max_attempts, Message(status)));
-    const absl::Time resume = SteadyNow() + backoff;
+    const absl::Time resume = SteadyNow() + pause;
     while (!stopping_.load() && SteadyNow() < resume) waker_->WaitUntil(resume);
     if (stopping_.load()) break;
-    backoff = std::min(backoff * 2, policy.backoff_max);
     absl::MutexLock lock(&mutex_);
     ++restarts_;
   }
@@ -209,8 +218,8 @@ absl::Status Task::RunInstance() {
   spec.waker = waker_;
   spec.counters = &counters_;
   spec.stopping = &stopping_;
-  spec.suspect_after = std::exchange(suspect_after_, std::nullopt);
-  spec.on_suspect = [this](uint64_t after) { suspect_after_ = after; };
+  spec.errors = &errors_;
+  spec.failure_log = &failure_log_;
   spec.on_checkpoint = [this](std::span<const connector::Positions> positions) {
     absl::MutexLock lock(&mutex_);
     positions_.assign(positions.begin(), positions.end());
@@ -279,6 +288,9 @@ Description Task::Describe() const {
   for (const config::Endpoint& endpoint : config.outputs) {
     description.outputs.push_back(TrafficOf(0, endpoint, counters_.outputs[description.outputs.size()]));
   }
+  description.retried = counters_.retried.load(std::memory_order_relaxed);
+  description.skipped = counters_.skipped.load(std::memory_order_relaxed);
+  description.dead_lettered = counters_.dead_lettered.load(std::memory_order_relaxed);
 
   absl::MutexLock lock(&mutex_);
   description.rates = recent_.Tell(SteadyNow(), counters_);

@@ -4,11 +4,11 @@
 // after the other. What ends an instance decides what follows:
 //
 //   stop requested                                        STOPPED
-//   user code raised (on_error: fail), bad configuration  FAILED, with the reason; start tries again
-//   state of another run                                  FAILED
-//   trap, time-out, memory, heartbeat, I/O                RESTARTING: a new instance from the last checkpoint after a back-off that
-//   doubles;
-//                                                         FAILED after restart.max_attempts in a row; a minute of health forgives
+//   a message failed (on_error: fail), bad configuration  FAILED, with the reason; start tries again
+//   state of another run, or damaged                      FAILED
+//   a message's trap or time-out, or its emit refused     RESTARTING: a new instance from the last checkpoint; on_error decides how often
+//   trap or time-out of a hook, memory, heartbeat, I/O    RESTARTING: the same, after a back-off that doubles; FAILED after
+//                                                         restart.max_attempts in a row; a minute of health forgives
 #ifndef FUNCTION_STREAM_TASK_TASK_H_
 #define FUNCTION_STREAM_TASK_TASK_H_
 
@@ -100,7 +100,8 @@ class Task {
   mutable absl::Mutex mutex_;
   Instance* instance_ ABSL_GUARDED_BY(mutex_) = nullptr;
   std::unique_ptr<observe::FunctionLog> log_;   // of the running thread
-  std::optional<uint64_t> suspect_after_;       // likewise (InstanceSpec)
+  ErrorPolicy errors_;                          // likewise
+  FailureLog failure_log_;                      // likewise
   bool alive_ ABSL_GUARDED_BY(mutex_) = false;  // the thread has work
   SteadyCondition ended_;                       // it has none any more
   bool held_ ABSL_GUARDED_BY(mutex_) = false;

@@ -176,6 +176,9 @@ class FsClient:
                 for at in one.positions
             ],
             last_error=one.last_error,
+            retried=one.retried,
+            skipped=one.skipped,
+            dead_lettered=one.dead_lettered,
             last_error_ms=one.last_error_ms,
             rates=_rates(one.rates),
             last_checkpoint=_checkpoint(one.last_checkpoint) if one.HasField("last_checkpoint") else None,

@@ -96,6 +96,8 @@ class FunctionDescription:
 
     `reason` says why it is FAILED or RESTARTING, or what a RUNNING one waits for. `last_error` has the user's traceback.
     `last_checkpoint` is None before the first since the server started.
+    `processed` counts neither `skipped` nor `dead_lettered` messages; both are counted when they are committed. `retried` counts the
+    further attempts at messages that failed.
     """
 
     name: str
@@ -109,6 +111,9 @@ class FunctionDescription:
     checkpoint_id: int
     positions: list[InputPosition]
     last_error: str
+    retried: int
+    skipped: int
+    dead_lettered: int
     last_error_ms: int = 0
     rates: Rates = field(default_factory=Rates)
     last_checkpoint: Optional[Checkpoint] = None

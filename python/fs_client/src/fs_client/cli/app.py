@@ -130,7 +130,7 @@ def describe(context: typer.Context, name: str) -> None:
         _print_json(asdict(one))
         return
     for label, value in described(one):
-        _output.print(f"{label:<11} {value}", markup=False, highlight=False)
+        _output.print(f"{label:<12} {value}", markup=False, highlight=False)
     if one.last_error:
         _output.print(f"last error ({moment(one.last_error_ms)})\n{one.last_error}", markup=False, highlight=False)
 

@@ -21,6 +21,12 @@ def described(one: FunctionDescription) -> Iterator[tuple[str, str]]:
     yield "emitted", f"{one.emitted} ({one.rates.emitted_per_second:.1f}/s)"
     if one.exceptions:
         yield "exceptions", str(one.exceptions)
+    if one.retried:
+        yield "retried", str(one.retried)
+    if one.skipped:
+        yield "skipped", str(one.skipped)
+    if one.dead_lettered:
+        yield "dead letters", str(one.dead_lettered)
     if one.rates.p50_seconds is not None:
         quantiles = (one.rates.p50_seconds, one.rates.p95_seconds, one.rates.p99_seconds)
         yield "per message", " / ".join(_seconds(value) for value in quantiles) + " (median / 95 % / 99 %)"

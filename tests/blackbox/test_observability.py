@@ -194,8 +194,10 @@ def test_restarts_are_counted(server: Server, client: FsClient) -> None:
     client.publish("in", [b"now"])
     wait_for(lambda: status(client, "greedy") == "FAILED", "it was given up")
     samples = scrape(server)
-    assert value(samples, "function_stream_function_restarts_total", function="greedy") == 2
-    assert value(samples, "function_stream_function_failures_total", function="greedy") == 3
+    restarts = client.describe_function("greedy").restarts
+    assert restarts >= 1
+    assert value(samples, "function_stream_function_restarts_total", function="greedy") == restarts
+    assert value(samples, "function_stream_function_failures_total", function="greedy") == restarts + 1
 
 
 def texts(lines: list[LogLine]) -> list[str]:

@@ -23,6 +23,16 @@ void ToWire(const task::Rates& rates, ::function_stream::Rates& wire) {
 
 }  // namespace
 
+::function_stream::InputPosition ToWire(const task::InputPosition& from) {
+  ::function_stream::InputPosition position;
+  position.set_source_id(from.source_id);
+  position.set_topic(ToWireText(from.topic));
+  position.set_partition(from.partition);
+  position.set_offset(from.offset);
+  if (from.end_offset) position.set_end_offset(*from.end_offset);
+  return position;
+}
+
 void ToWire(const task::Description& description, ::function_stream::DescribeFunctionResponse& wire) {
   *wire.mutable_function() = ToWire(description);
   wire.set_reason(ToWireText(description.reason));
@@ -50,14 +60,7 @@ void ToWire(const task::Description& description, ::function_stream::DescribeFun
   wire.set_log_lines_dropped(description.log_lines_dropped);
   for (const task::EndpointTraffic& input : description.inputs) ToWire(input, *wire.add_inputs());
   for (const task::EndpointTraffic& output : description.outputs) ToWire(output, *wire.add_outputs());
-  for (const task::InputPosition& from : description.positions) {
-    ::function_stream::InputPosition& position = *wire.add_positions();
-    position.set_source_id(from.source_id);
-    position.set_topic(ToWireText(from.topic));
-    position.set_partition(from.partition);
-    position.set_offset(from.offset);
-    if (from.end_offset) position.set_end_offset(*from.end_offset);
-  }
+  for (const task::InputPosition& from : description.positions) *wire.add_positions() = ToWire(from);
 }
 
 }  // namespace fs::api

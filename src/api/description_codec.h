@@ -8,6 +8,7 @@
 
 namespace fs::api {
 
+[[nodiscard]] ::function_stream::InputPosition ToWire(const task::InputPosition& from);
 void ToWire(const task::Description& description, ::function_stream::DescribeFunctionResponse& wire);
 
 }  // namespace fs::api

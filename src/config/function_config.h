@@ -61,6 +61,7 @@ struct FunctionConfig {
   bool use_builtin_event_serialization = false;
   uint32_t retained_checkpoints = 3;
   absl::Duration retained_checkpoint_interval = absl::Seconds(60);
+  absl::Duration retained_checkpoint_max_age = absl::Hours(24 * 7);
   Delivery delivery = Delivery::kDefault;
   int delivery_line = 0;
   uint32_t parallelism = 1;  // 0: "partitions"

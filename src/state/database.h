@@ -14,7 +14,9 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <unordered_map>
 
 #include "base/rocksdb.h"
 #include "base/status.h"
@@ -43,6 +45,8 @@ class Database {
   [[nodiscard]] absl::Status RollbackPrepared();
 
   [[nodiscard]] uint64_t stored_bytes() const;
+  // FunctionState::CopyTo.
+  [[nodiscard]] absl::StatusOr<std::unordered_map<std::string, uint32_t>> CopyTo(const std::filesystem::path& folder);
 
   // The status as an error of this database.
   [[nodiscard]] absl::Status Error(const rocksdb::Status& status) const;

@@ -1,5 +1,6 @@
 #include "task/checkpoint.h"
 
+#include <algorithm>
 #include <random>
 #include <utility>
 
@@ -14,14 +15,22 @@ constexpr uint32_t kProgressFormat = 1;
 // A sink or decider that does not answer for this long is given up; the instance then goes through recovery.
 constexpr absl::Duration kOutcomeTimeout = absl::Seconds(30);
 
+std::string Describe(const std::string& run_id, uint64_t sequence) { return fmt::format("checkpoint {} of run {}", sequence, run_id); }
+
+// The marker as this state sees it: a run that a restored state supersedes has decided nothing of it.
+std::optional<connector::Marker> Translate(std::optional<connector::Marker> marker, const std::optional<state::Checkpoint>& last) {
+  if (!last || last->supersedes.empty()) return marker;
+  const auto& runs = last->supersedes;
+  if (marker && std::find(runs.begin(), runs.end(), marker->run_id) == runs.end()) return marker;
+  return connector::Marker{last->run_id, last->sequence};
+}
+
+}  // namespace
+
 std::string NewRunId() {
   std::random_device entropy;
   return fmt::format("{:08x}{:08x}{:08x}{:08x}", entropy(), entropy(), entropy(), entropy());
 }
-
-std::string Describe(const std::string& run_id, uint64_t sequence) { return fmt::format("checkpoint {} of run {}", sequence, run_id); }
-
-}  // namespace
 
 std::string EncodeProgress(const Progress& progress, std::span<const std::string> topics) {
   function_stream::stored::StoredPositions stored;
@@ -56,6 +65,7 @@ absl::StatusOr<std::optional<state::Checkpoint>> CheckpointProtocol::Recover() {
   std::optional<connector::Marker> marker;
   if (decider_ != nullptr) {
     FS_ASSIGN_OR_RETURN_CONTEXT(marker, decider_->Recover(SteadyNow() + kOutcomeTimeout), "recovery");
+    marker = Translate(std::move(marker), state_.last());
   }
 
   if (const auto& prepared = state_.prepared()) {

@@ -11,6 +11,9 @@
 //   5 decider: Commit = THE COMMIT POINT                the state then agrees with the marker, or it is not this run's
 //   6 state: CommitPrepared                             state: an error, never a guess
 //
+// A state restored from a retained checkpoint is a new run r that supersedes others, until its first own checkpoint s+1: for as long, every
+// marker of a run it supersedes counts as (r, s), and so does none. An undecided checkpoint of the state it replaced went with that.
+//
 // Without a decider (no output, files, at-least-once) the state's own commit is the commit point: 4, 5 and 6 are one step. Sinks are
 // flushed before the state is prepared, so that a sink's mark is of what is really there.
 #ifndef FUNCTION_STREAM_TASK_CHECKPOINT_H_
@@ -38,6 +41,8 @@ struct Progress {
 [[nodiscard]] std::string EncodeProgress(const Progress& progress, std::span<const std::string> topics);
 // kDataLoss when the bytes cannot be read, kFailedPrecondition when their format is a later version's.
 [[nodiscard]] absl::StatusOr<Progress> DecodeProgress(std::string_view bytes);
+
+[[nodiscard]] std::string NewRunId();
 
 class CheckpointProtocol {
  public:

@@ -68,6 +68,7 @@ absl::Status Instance::Open() {
   }
   checkpoint_due_ = SteadyNow();
   heartbeat_due_ = SteadyNow() + config_.heartbeat_interval;
+  spec_.retention->Begin();
   // A sink that is cut back needs to know from the start to where.
   const bool has_mark = std::any_of(sinks_.begin(), sinks_.end(), [](const auto& sink) { return !sink->Mark().empty(); });
   if (!checkpoint && has_mark) FS_RETURN_IF_ERROR(CommitWith(std::nullopt));
@@ -154,7 +155,8 @@ absl::Status Instance::Loop() {
   while (!stopping()) {
     FS_ASSIGN_OR_RETURN(const absl::Time look_again, Turn());
     const absl::Time now = SteadyNow();
-    if (is_dirty() && (now >= checkpoint_due_ || pending_bytes() > kMaxPendingBytes)) FS_RETURN_IF_ERROR(TakeCheckpoint());
+    const bool is_due = is_dirty() && (now >= checkpoint_due_ || pending_bytes() > kMaxPendingBytes);
+    if (is_due || spec_.retention->is_asked()) FS_RETURN_IF_ERROR(TakeCheckpoint());
     if (now >= heartbeat_due_) FS_RETURN_IF_ERROR(Heartbeat());
     Observe(now);
     if (look_again > now) {
@@ -253,7 +255,10 @@ size_t Instance::pending_bytes() const { return state_->pending_bytes() + (decid
 absl::Status Instance::TakeCheckpoint() {
   FS_ASSIGN_OR_RETURN_CONTEXT(std::optional<std::string> bytes, guest_->TakeCheckpoint(checkpoints_->next_sequence()), "take_checkpoint");
   FS_RETURN_IF_ERROR(WriteEmitted());
-  return CommitWith(std::move(bytes));
+  FS_RETURN_IF_ERROR(CommitWith(std::move(bytes)));
+  // Neither a group nor a stop waits for a copy.
+  if (!is_rebalancing_ && !stopping()) spec_.retention->AfterCheckpoint(*state_, *spec_.log);
+  return absl::OkStatus();
 }
 
 absl::Status Instance::FlushOutputs() {

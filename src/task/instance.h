@@ -31,6 +31,7 @@
 #include "task/dead_letter.h"
 #include "task/error_policy.h"
 #include "task/inputs.h"
+#include "task/retention.h"
 
 namespace fs::task {
 
@@ -44,6 +45,7 @@ struct InstanceSpec {
   std::shared_ptr<Waker> waker;
   InstanceCounters* counters = nullptr;
   const std::atomic<bool>* stopping = nullptr;
+  Retention* retention = nullptr;
   // Of the task: they know what happened in the instances before.
   ErrorPolicy* errors = nullptr;
   FailureLog* failure_log = nullptr;

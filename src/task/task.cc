@@ -64,6 +64,8 @@ Task::Task(const TaskEnvironment& environment, std::shared_ptr<const catalog::Fu
       function_(std::move(function)),
       state_folder_(environment_.state_dir / function_->state_id),
       counters_(InputCount(function_->config), function_->config.outputs.size()),
+      checkpoints_(*environment_.states, environment_.checkpoint_dir / function_->state_id, state_folder_),
+      retention_(function_->config, checkpoints_, *waker_),
       errors_(function_->config.on_error),
       status_(status),
       since_(absl::Now()) {}
@@ -94,8 +96,10 @@ absl::Status Task::Start(StartMode mode) {
     opened_ = false;
     end_ = absl::OkStatus();
   }
+  retention_.Open();
   absl::StatusOr<Thread> thread = Thread::Start("fn:" + function_->name, [this] { Body(); });
   if (!thread.ok()) {
+    retention_.Close();
     absl::MutexLock lock(&mutex_);
     alive_ = false;
     return thread.status();
@@ -147,6 +151,7 @@ absl::Status Task::Destroy() {
   log_.reset();
   log_followers_->End();
   absl::Status status = state::FunctionState::Destroy(*environment_.states, state_folder_);
+  status.Update(checkpoints_.Destroy());
   status.Update(observe::FunctionLog::Remove(environment_.log_dir, function_->name));
   for (const auto& [type, connector] : environment_.connectors->all()) status.Update(connector->ForgetFunction(function_->state_id));
   return status;
@@ -201,6 +206,7 @@ void Task::Body() {
   } else {
     SetStatus(Status::kFailed, std::string(Message(status)));
   }
+  retention_.Close();
   absl::MutexLock lock(&mutex_);
   end_ = status.ok() ? absl::CancelledError("stopped before it ran") : status;
   alive_ = false;
@@ -208,6 +214,7 @@ void Task::Body() {
 }
 
 absl::Status Task::RunInstance() {
+  FS_RETURN_IF_ERROR(checkpoints_.Recover());
   InstanceSpec spec;
   spec.function = function_;
   spec.state_folder = state_folder_;
@@ -218,6 +225,7 @@ absl::Status Task::RunInstance() {
   spec.waker = waker_;
   spec.counters = &counters_;
   spec.stopping = &stopping_;
+  spec.retention = &retention_;
   spec.errors = &errors_;
   spec.failure_log = &failure_log_;
   spec.on_checkpoint = [this](std::span<const connector::Positions> positions) {
@@ -301,19 +309,50 @@ Description Task::Describe() const {
   description.since_ms = absl::ToUnixMillis(since_);
   description.restarts = restarts_;
   description.last_error = last_error_;
-  for (size_t input = 0; input < positions_.size() && input < description.inputs.size(); ++input) {
-    for (const auto& [partition, offset] : positions_[input]) {
-      InputPosition position{static_cast<uint32_t>(input),
-                             description.inputs[input].source_id,
-                             description.inputs[input].topic,
-                             partition,
-                             offset,
-                             std::nullopt};
-      if (input < ends_.size() && ends_[input].contains(partition)) position.end_offset = std::max(ends_[input].at(partition), offset);
-      description.positions.push_back(std::move(position));
-    }
+  description.positions = ToInputPositions(positions_);
+  for (InputPosition& position : description.positions) {
+    if (position.input >= ends_.size()) continue;
+    const auto end = ends_[position.input].find(position.partition);
+    if (end != ends_[position.input].end()) position.end_offset = std::max(end->second, position.offset);
   }
   return description;
+}
+
+std::vector<InputPosition> Task::ToInputPositions(std::span<const connector::Positions> inputs) const {
+  std::vector<InputPosition> result;
+  size_t input = 0;
+  for (size_t group = 0; group < function_->config.input_groups.size(); ++group) {
+    for (const config::Endpoint& endpoint : function_->config.input_groups[group].inputs) {
+      if (input >= inputs.size()) break;
+      for (const auto& [partition, offset] : inputs[input]) {
+        result.push_back({static_cast<uint32_t>(input), static_cast<uint32_t>(group), TopicOf(endpoint), partition, offset, std::nullopt});
+      }
+      ++input;
+    }
+  }
+  return result;
+}
+
+RetainedInfo Task::Describe(const state::RetainedCheckpoint& checkpoint) const {
+  RetainedInfo info;
+  info.id = checkpoint.id;
+  info.created_ms = checkpoint.created_ms;
+  info.reason = checkpoint.reason;
+  info.checkpoint_id = checkpoint.sequence;
+  info.bytes = checkpoint.bytes;
+  info.problem = checkpoint.problem;
+  if (!info.problem.empty()) return info;
+  if (const absl::StatusOr<Progress> progress = DecodeProgress(checkpoint.positions); progress.ok()) {
+    info.positions = ToInputPositions(progress->inputs);
+  } else {
+    info.problem = Message(progress.status());
+  }
+  return info;
+}
+
+bool Task::is_alive() const {
+  absl::MutexLock lock(&mutex_);
+  return alive_;
 }
 
 absl::StatusOr<std::unique_ptr<observe::FunctionLogReader>> Task::ReadLog(std::optional<uint64_t> tail,

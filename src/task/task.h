@@ -21,6 +21,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,7 @@
 #include "base/thread.h"
 #include "base/waker.h"
 #include "task/instance.h"
+#include "task/retention.h"
 #include "task/supervisor.h"
 
 namespace fs::task {
@@ -39,6 +41,7 @@ struct TaskEnvironment {
   state::StateEnvironment* states = nullptr;
   connector::Registry* connectors = nullptr;
   std::filesystem::path state_dir;
+  std::filesystem::path checkpoint_dir;
   std::filesystem::path log_dir;
 };
 
@@ -68,7 +71,13 @@ class Task {
   // How long a call may go on after a stop was asked for.
   static constexpr absl::Duration kStopGrace = absl::Milliseconds(400);
 
-  // Removes state and log. Only when it does not run.
+  // The function's retained checkpoints, and who asks a running one for more.
+  [[nodiscard]] state::RetainedCheckpoints& checkpoints() { return checkpoints_; }
+  [[nodiscard]] Retention& retention() { return retention_; }
+  [[nodiscard]] RetainedInfo Describe(const state::RetainedCheckpoint& checkpoint) const;
+  [[nodiscard]] bool is_alive() const;
+
+  // Removes state, retained checkpoints and log. Only when it does not run.
   [[nodiscard]] absl::Status Destroy();
 
   [[nodiscard]] Description Describe() const;
@@ -84,6 +93,7 @@ class Task {
   // Runs one instance to its end.
   [[nodiscard]] absl::Status RunInstance();
   void SetStatus(Status status, const std::string& reason);
+  [[nodiscard]] std::vector<InputPosition> ToInputPositions(std::span<const connector::Positions> inputs) const;
 
   const TaskEnvironment environment_;
   const std::shared_ptr<const catalog::Function> function_;
@@ -94,6 +104,8 @@ class Task {
   std::shared_ptr<Waker> waker_ = std::make_shared<Waker>();
   InstanceCounters counters_;
   const std::shared_ptr<observe::LogFollowers> log_followers_ = std::make_shared<observe::LogFollowers>();
+  state::RetainedCheckpoints checkpoints_;
+  Retention retention_;
   absl::Mutex thread_mutex_;
   Thread thread_ ABSL_GUARDED_BY(thread_mutex_);
 

@@ -30,7 +30,7 @@ input-selector: priority
 enable_checkpoint: true
 checkpoint_interval_seconds: 0.25
 use_builtin_event_serialization: false
-retained_checkpoints: {count: 5, interval_seconds: 30}
+retained_checkpoints: {count: 5, interval_seconds: 30, max_age_seconds: 86400}
 delivery: at-least-once
 parallelism: 1
 on_error: {policy: fail}
@@ -68,6 +68,7 @@ TEST(FunctionConfig, EveryKeyOfTheContractIsRead) {
   EXPECT_EQ(config->checkpoint_interval, absl::Milliseconds(250));
   EXPECT_EQ(config->retained_checkpoints, 5u);
   EXPECT_EQ(config->retained_checkpoint_interval, absl::Seconds(30));
+  EXPECT_EQ(config->retained_checkpoint_max_age, absl::Hours(24));
   EXPECT_EQ(config->delivery, Delivery::kAtLeastOnce);
   EXPECT_EQ(config->delivery_line, 22);
   EXPECT_EQ(config->restart.max_attempts, 3u);

@@ -126,6 +126,24 @@ class FunctionDescription:
 
 
 @dataclass(frozen=True)
+class RetainedCheckpoint:
+    """A checkpoint that a function can be started from again.
+
+    `reason` is "periodic" (`enable_checkpoint`), "requested" (`create_checkpoint`) or "before-restore" (what a restore replaced).
+    `checkpoint_id` is the number that `take_checkpoint` got. `problem` says why it cannot be restored, and is empty where nothing is
+    known to be wrong with it.
+    """
+
+    id: int
+    created_ms: int
+    reason: str
+    checkpoint_id: int
+    bytes: int
+    positions: list[InputPosition]
+    problem: str = ""
+
+
+@dataclass(frozen=True)
 class Record:
     """A message of an embedded topic.
 

@@ -67,6 +67,10 @@ class Source {
   // then has nothing to do.
   [[nodiscard]] virtual bool IsCommittedByDecider() const { return false; }
 
+  // Where each partition ends, as far as it is known without asking anybody: the offset that its next record will get. Empty where nothing
+  // is known yet. For telling how far behind the function is.
+  [[nodiscard]] virtual Positions EndOffsets() const { return {}; }
+
   // The name records carry for this source (ctx.message.topic).
   [[nodiscard]] virtual std::string_view topic() const = 0;
 };

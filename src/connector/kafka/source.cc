@@ -308,6 +308,22 @@ void KafkaSource::Forward(const rd_kafka_topic_partition_list_t& partitions) {
   }
 }
 
+// What the last fetch told: no question to the broker.
+Positions KafkaSource::EndOffsets() const {
+  Positions ends;
+  for (size_t partition = 0; partition < assigned_.size(); ++partition) {
+    int64_t low = 0;
+    int64_t high = 0;
+    const auto number = static_cast<int32_t>(partition);
+    if (assigned_[partition] &&
+        rd_kafka_get_watermark_offsets(client_->get(), settings_.topic.c_str(), number, &low, &high) == RD_KAFKA_RESP_ERR_NO_ERROR &&
+        high >= 0) {
+      ends[number] = high;
+    }
+  }
+  return ends;
+}
+
 bool KafkaSource::IsAssigned(int32_t partition) const {
   const auto index = static_cast<size_t>(partition);
   return partition >= 0 && index < assigned_.size() && assigned_[index];

@@ -36,6 +36,7 @@ class KafkaSource final : public Source, private ClientHandler {
   [[nodiscard]] bool HasMore() const override { return has_more_ || next_ < batch_.size(); }
   void Committed(const Positions& positions) override;
   bool IsCommittedByDecider() const override { return is_committed_by_decider_; }
+  [[nodiscard]] Positions EndOffsets() const override;
   [[nodiscard]] std::string_view topic() const override { return settings_.topic; }
 
   // For whoever commits the group's offsets in the same step as outputs: those of the partitions that are held right now, revoked ones

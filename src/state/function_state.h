@@ -66,6 +66,10 @@ class FunctionState {
   [[nodiscard]] virtual size_t pending_bytes() const = 0;
   virtual void DiscardPending() = 0;
 
+  // True when something would be lost with this state: a store was opened (also in a run before), or function_bytes are there. Positions
+  // alone do not count.
+  [[nodiscard]] virtual bool keeps_state() const = 0;
+
   // ---- Checkpoints. last(): of the newest committed one, none in a fresh state.
   [[nodiscard]] virtual const std::optional<Checkpoint>& last() const = 0;
   [[nodiscard]] virtual absl::Status Commit(const Checkpoint& checkpoint) = 0;

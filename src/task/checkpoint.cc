@@ -112,7 +112,8 @@ absl::Status CheckpointProtocol::Take(std::span<const connector::Positions> inpu
   } else {
     FS_RETURN_IF_ERROR(state_.Prepare(next));
     FailPoint("state-prepared");
-    FS_RETURN_IF_ERROR(decider_->Commit({next.run_id, next.sequence}, inputs, absl::Now() + kOutcomeTimeout));
+    const bool keeps_state = state_.keeps_state() || next.function_bytes.has_value();
+    FS_RETURN_IF_ERROR(decider_->Commit({next.run_id, next.sequence, keeps_state}, inputs, absl::Now() + kOutcomeTimeout));
     FailPoint("outputs-committed");
     FS_RETURN_IF_ERROR(state_.CommitPrepared());
   }
@@ -120,6 +121,8 @@ absl::Status CheckpointProtocol::Take(std::span<const connector::Positions> inpu
   sequence_ = next.sequence;
   return absl::OkStatus();
 }
+
+connector::Marker CheckpointProtocol::last() const { return {run_id_, sequence_, state_.keeps_state()}; }
 
 absl::Status CheckpointProtocol::Flush(absl::Time deadline) {
   for (size_t channel = 0; channel < sinks_.size(); ++channel) {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "observe/log.h"
+#include "task/ownership.h"
 
 namespace fs::task {
 namespace {
@@ -79,7 +80,7 @@ absl::Status Instance::Open() {
 }
 
 absl::Status Instance::OpenConnectors() {
-  const connector::InstanceContext context{config_.name, spec_.function->state_id, 0, spec_.waker};
+  const connector::InstanceContext context{config_.name, spec_.function->state_id, 0, spec_.waker, spec_.server_id};
   const auto session = [&](const config::Endpoint& endpoint) -> absl::StatusOr<connector::Session*> {
     FS_ASSIGN_OR_RETURN(connector::Connector* const connector, spec_.connectors->Find(endpoint));
     auto& known = sessions_[connector];
@@ -315,7 +316,11 @@ absl::Status Instance::CommitWith(std::optional<std::string> function_bytes) {
   since_checkpoint_ = 0;
   checkpoint_due_ = absl::Now() + config_.checkpoint_interval;
   spec_.counters->checkpoint_id.store(checkpoints_->next_sequence() - 1, std::memory_order_relaxed);
-  for (size_t i = 0; i < inputs_.size(); ++i) inputs_[i].source->Committed(positions_[i]);
+  for (size_t i = 0; i < inputs_.size(); ++i) {
+    connector::Marker marker = checkpoints_->last();
+    marker.keeps_state = KeepsPartitions(i);
+    inputs_[i].source->Committed(positions_[i], marker);
+  }
   spec_.on_checkpoint(positions_);
   return absl::OkStatus();
 }
@@ -365,13 +370,26 @@ void Instance::BeginMessage(uint32_t index) {
 
 void Instance::Log(int level, std::string_view text) { spec_.log->Write(level, text); }
 
-connector::Positions Instance::OnAssigned(std::span<const int32_t> partitions) {
-  connector::Positions known;
-  for (const int32_t partition : partitions) {
-    const auto found = positions_[polled_input_].find(partition);
-    if (found != positions_[polled_input_].end()) known.insert(*found);
+bool Instance::KeepsPartitions(size_t input) const {
+  // What the group remembers is as exact as the outputs where both are one step, and where outputs may repeat, or there are none.
+  const bool is_cut_back = std::any_of(sinks_.begin(), sinks_.end(), [](const auto& sink) { return !sink->Mark().empty(); });
+  const bool is_group_exact = inputs_[input].source->IsCommittedByDecider() || config_.delivery == config::Delivery::kAtLeastOnce ||
+                              (decider_ == nullptr && !is_cut_back);
+  return state_->keeps_state() || !is_group_exact;
+}
+
+absl::StatusOr<connector::Positions> Instance::OnAssigned(std::span<const connector::GroupPosition> partitions) {
+  const connector::Source& source = *inputs_[polled_input_].source;
+  connector::Positions& positions = positions_[polled_input_];
+  FS_ASSIGN_OR_RETURN(
+      Resumption resumption,
+      Resume({spec_.function->state_id, KeepsPartitions(polled_input_), &positions, source.topic(), source.group()}, partitions));
+  for (const std::string& warning : resumption.warnings) {
+    observe::LogWarning("function {}: {}", config_.name, warning);
+    Log(30, warning);
   }
-  return known;
+  for (const auto& [partition, offset] : resumption.positions) positions[partition] = offset;
+  return std::move(resumption.positions);
 }
 
 void Instance::OnRevoked(std::span<const int32_t>) {

@@ -82,7 +82,7 @@ void SupervisorImpl::RemoveOrphans(const std::set<std::string>& state_ids) {
     if (state_ids.contains(id)) continue;
     observe::LogInfo("removing {}: it belongs to no function", entry.path().string());
     absl::Status status = state::FunctionState::Destroy(*environment_.states, entry.path());
-    for (const auto& [type, connector] : environment_.connectors->all()) status.Update(connector->ForgetFunction(id));
+    for (const auto& [type, connector] : environment_.connectors->all()) status.Update(connector->ForgetFunction(id, {}, {}));
     if (!status.ok()) observe::LogWarning("{}: {}", entry.path().string(), Message(status));
   }
 }
@@ -247,8 +247,8 @@ absl::StatusOr<std::unique_ptr<Supervisor>> Supervisor::Create(const Options& op
     std::filesystem::create_directories(folder, error);
     if (error) return Internal("{}: cannot be made: {}", folder.string(), error.message());
   }
-  return std::make_unique<SupervisorImpl>(options, catalog,
-                                          TaskEnvironment{&runtime, &states, &connectors, options.state_dir, options.log_dir});
+  return std::make_unique<SupervisorImpl>(
+      options, catalog, TaskEnvironment{&runtime, &states, &connectors, options.state_dir, options.log_dir, catalog.server_id()});
 }
 
 }  // namespace fs::task

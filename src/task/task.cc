@@ -122,7 +122,14 @@ absl::Status Task::Destroy() {
   log_.reset();
   absl::Status status = state::FunctionState::Destroy(*environment_.states, state_folder_);
   status.Update(observe::FunctionLog::Remove(environment_.log_dir, function_->name));
-  for (const auto& [type, connector] : environment_.connectors->all()) status.Update(connector->ForgetFunction(function_->state_id));
+  for (const auto& [type, connector] : environment_.connectors->all()) {
+    std::vector<config::Endpoint> inputs, outputs;
+    const auto is_its = [&type = type](const config::Endpoint& endpoint) { return endpoint.type == type; };
+    for (const auto& group : function_->config.input_groups)
+      std::copy_if(group.inputs.begin(), group.inputs.end(), std::back_inserter(inputs), is_its);
+    std::copy_if(function_->config.outputs.begin(), function_->config.outputs.end(), std::back_inserter(outputs), is_its);
+    status.Update(connector->ForgetFunction(function_->state_id, inputs, outputs));
+  }
   return status;
 }
 
@@ -183,6 +190,7 @@ absl::Status Task::RunInstance() {
   spec.waker = waker_;
   spec.counters = &counters_;
   spec.stopping = &stopping_;
+  spec.server_id = environment_.server_id;
   spec.suspect_after = std::exchange(suspect_after_, std::nullopt);
   spec.on_suspect = [this](uint64_t after) { suspect_after_ = after; };
   spec.on_checkpoint = [this](std::span<const connector::Positions> positions) {

@@ -39,6 +39,7 @@ struct TaskEnvironment {
   connector::Registry* connectors = nullptr;
   std::filesystem::path state_dir;
   std::filesystem::path log_dir;
+  std::string server_id;
 };
 
 class Task {

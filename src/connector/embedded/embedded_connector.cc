@@ -36,6 +36,9 @@ absl::StatusOr<std::unique_ptr<Session>> EmbeddedConnector::OpenSession(const In
   return std::make_unique<EmbeddedSession>(log_, fmt::format("{}{}", OwnerPrefix(context.function_id), context.instance_index), context);
 }
 
-absl::Status EmbeddedConnector::ForgetFunction(std::string_view function_id) { return log_.ForgetOwners(OwnerPrefix(function_id)); }
+absl::Status EmbeddedConnector::ForgetFunction(std::string_view function_id, std::span<const config::Endpoint> /*inputs*/,
+                                               std::span<const config::Endpoint> /*outputs*/) {
+  return log_.ForgetOwners(OwnerPrefix(function_id));
+}
 
 }  // namespace fs::connector::embedded

@@ -23,7 +23,8 @@ class EmbeddedConnector final : public Connector {
   absl::Status ValidateOutput(const config::Endpoint& output) const override;
   Guarantee guarantee() const override { return Guarantee::kDecides; }
   absl::StatusOr<std::unique_ptr<Session>> OpenSession(const InstanceContext& context) override;
-  absl::Status ForgetFunction(std::string_view function_id) override;
+  absl::Status ForgetFunction(std::string_view function_id, std::span<const config::Endpoint> inputs,
+                              std::span<const config::Endpoint> outputs) override;
 
  private:
   EmbeddedLog& log_;

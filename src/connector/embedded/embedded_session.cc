@@ -78,7 +78,7 @@ absl::Status EmbeddedSource::Poll(size_t max_records, size_t max_bytes, std::vec
   return absl::OkStatus();
 }
 
-void EmbeddedSource::Committed(const Positions& positions) {
+void EmbeddedSource::Committed(const Positions& positions, const Marker& /*marker*/) {
   const auto ours = positions.find(kPartition);
   if (ours == positions.end()) return;
   if (const absl::Status noted = log_.NoteGroupPosition({group_, topic_, ours->second}); !noted.ok()) {

@@ -26,7 +26,9 @@ class FileConnector final : public Connector {
   absl::Status ValidateOutput(const config::Endpoint& output) const override { return Validate(output); }
   Guarantee guarantee() const override { return Guarantee::kCutsBack; }
   absl::StatusOr<std::unique_ptr<Session>> OpenSession(const InstanceContext& context) override;
-  absl::Status ForgetFunction(std::string_view) override { return absl::OkStatus(); }
+  absl::Status ForgetFunction(std::string_view, std::span<const config::Endpoint>, std::span<const config::Endpoint>) override {
+    return absl::OkStatus();
+  }
 
  private:
   absl::Status Validate(const config::Endpoint& endpoint) const;

@@ -16,9 +16,10 @@ class KafkaSession final : public Session {
   KafkaSession(InstanceContext context, std::shared_ptr<Graveyard> graveyard)
       : context_(std::move(context)), graveyard_(std::move(graveyard)) {}
 
-  absl::StatusOr<std::unique_ptr<Source>> OpenSource(size_t /*input_index*/, const config::Endpoint& input) override {
+  absl::StatusOr<std::unique_ptr<Source>> OpenSource(size_t input_index, const config::Endpoint& input) override {
     FS_ASSIGN_OR_RETURN(InputSettings settings, ReadInput(input));
-    FS_ASSIGN_OR_RETURN_CONTEXT(std::unique_ptr<Source> source, KafkaSource::Open(std::move(settings), context_, graveyard_), input.path);
+    FS_ASSIGN_OR_RETURN_CONTEXT(std::unique_ptr<Source> source, KafkaSource::Open(std::move(settings), context_, input_index, graveyard_),
+                                input.path);
     return source;
   }
 
@@ -66,7 +67,9 @@ class KafkaConnector final : public Connector {
   }
 
   // Positions live in the function's state; what the group was told stays, as after any consumer.
-  absl::Status ForgetFunction(std::string_view) override { return absl::OkStatus(); }
+  absl::Status ForgetFunction(std::string_view, std::span<const config::Endpoint>, std::span<const config::Endpoint>) override {
+    return absl::OkStatus();
+  }
 
  private:
   static absl::Status At(const config::Endpoint& endpoint, const absl::Status& status) {

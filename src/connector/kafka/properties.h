@@ -23,11 +23,16 @@ struct ClientSettings {
   bool operator==(const ClientSettings&) const = default;
 };
 
+// Where to begin without a position, and where to go on when a position is gone.
+enum class Reset { kEarliest, kLatest, kNone };
+
 struct InputSettings {
   ClientSettings client;
   std::string topic;
   std::string group_id;
   std::optional<int32_t> partition;  // set: explicit assignment, outside of the group protocol
+  Reset reset = Reset::kEarliest;    // Kafka's default is `latest`, which skips what came before the function
+  bool is_reset_given = false;       // by the user: only then may records that were lost be passed over
 };
 
 struct OutputSettings {
@@ -40,7 +45,9 @@ struct OutputSettings {
 [[nodiscard]] absl::StatusOr<OutputSettings> ReadOutput(const config::Endpoint& output);
 
 // A client's full configuration: our defaults, then the user's properties, then what we own. Callbacks are the caller's to add.
-[[nodiscard]] absl::StatusOr<RdKafkaConf> ConsumerConf(const InputSettings& settings, const std::string& client_id);
+// `member`: what the group knows the client by over restarts (group.instance.id), where the user gives none.
+[[nodiscard]] absl::StatusOr<RdKafkaConf> ConsumerConf(const InputSettings& settings, const std::string& client_id,
+                                                       const std::string& member);
 [[nodiscard]] absl::StatusOr<RdKafkaConf> ProducerConf(const ClientSettings& settings, const std::string& client_id);
 
 // The value that `name` has in a configuration; empty where it has none.

@@ -10,7 +10,7 @@ namespace {
 
 class NoListener final : public SourceListener {
  public:
-  Positions OnAssigned(std::span<const int32_t>) override { return {}; }
+  absl::StatusOr<Positions> OnAssigned(std::span<const connector::GroupPosition>) override { return Positions{}; }
   void OnRevoked(std::span<const int32_t>) override {}
   void OnLost(std::span<const int32_t>) override {}
 };
@@ -145,7 +145,7 @@ TEST_F(EmbeddedConnectorTest, ASourceWakesItsInstanceAndReadsOn) {
   EXPECT_EQ(Poll(*source, 2), (Strings{"2"}));
   EXPECT_FALSE(source->HasMore());
   EXPECT_EQ(Poll(*source), Strings{});
-  source->Committed({{0, 3}});
+  source->Committed({{0, 3}}, {"a", 1});
   EXPECT_EQ(log_->ReadGroupPosition("g", "t").value(), 3);
 }
 
@@ -206,7 +206,7 @@ TEST_F(EmbeddedConnectorTest, ASuccessorShutsOutTheSessionBeforeIt) {
   EXPECT_EQ(old_session->decider()->Commit({"run", 1}, {}, soon_).code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(Values("a"), Strings{});
   ASSERT_TRUE(new_session->decider()->Commit({"run", 1}, {}, soon_).ok());
-  ASSERT_TRUE(connector_->ForgetFunction("f").ok());
+  ASSERT_TRUE(connector_->ForgetFunction("f", {}, {}).ok());
   EXPECT_EQ(new_session->decider()->Commit({"run", 2}, {}, soon_).code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(Open()->decider()->Recover(soon_).value(), std::nullopt);
 }
@@ -217,7 +217,7 @@ TEST_F(EmbeddedConnectorTest, ForgettingOneFunctionLeavesThoseWithALongerName) {
     ASSERT_TRUE(session->decider()->Recover(soon_).ok());
     ASSERT_TRUE(session->decider()->Commit({"run", 1}, {}, soon_).ok());
   }
-  ASSERT_TRUE(connector_->ForgetFunction("f2").ok());
+  ASSERT_TRUE(connector_->ForgetFunction("f2", {}, {}).ok());
   EXPECT_TRUE(Open("f")->decider()->Recover(soon_).value().has_value());
   EXPECT_FALSE(Open("f2")->decider()->Recover(soon_).value().has_value());
 }

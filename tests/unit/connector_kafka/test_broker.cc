@@ -11,6 +11,7 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <functional>
 #include <vector>
 
 #include "base/status.h"
@@ -20,6 +21,8 @@ namespace fs::connector::kafka {
 namespace {
 
 using RdKafkaNewTopic = std::unique_ptr<rd_kafka_NewTopic_t, Destroy<rd_kafka_NewTopic_destroy>>;
+using RdKafkaDeleteTopic = std::unique_ptr<rd_kafka_DeleteTopic_t, Destroy<rd_kafka_DeleteTopic_destroy>>;
+using RdKafkaDeleteRecords = std::unique_ptr<rd_kafka_DeleteRecords_t, Destroy<rd_kafka_DeleteRecords_destroy>>;
 using AdminClient = std::unique_ptr<rd_kafka_t, Destroy<rd_kafka_destroy>>;
 
 sockaddr_in Loopback(uint16_t port) {
@@ -54,19 +57,80 @@ std::string NewTopic(int partitions, bool create) {
   return topic;
 }
 
-void CreateTopic(const std::string& topic, int partitions) {
+namespace {
+
+// One request of an administrator, and its answer.
+RdKafkaEvent Administer(const std::function<void(rd_kafka_t*, rd_kafka_queue_t*)>& request) {
   RdKafkaConf conf(rd_kafka_conf_new());
   rd_kafka_conf_set(conf.get(), "bootstrap.servers", BrokerAddress().c_str(), nullptr, 0);
   char reason[256];
   const AdminClient admin(rd_kafka_new(RD_KAFKA_PRODUCER, conf.release(), reason, sizeof(reason)));
   const RdKafkaQueue queue(rd_kafka_queue_new(admin.get()));
+  request(admin.get(), queue.get());
+  RdKafkaEvent event(rd_kafka_queue_poll(queue.get(), 20000));
+  EXPECT_NE(event, nullptr) << "no answer to an administrator";
+  if (event != nullptr) {
+    EXPECT_EQ(rd_kafka_event_error(event.get()), RD_KAFKA_RESP_ERR_NO_ERROR) << rd_kafka_event_error_string(event.get());
+  }
+  return event;
+}
+
+}  // namespace
+
+void CreateTopic(const std::string& topic, int partitions) {
+  char reason[256];
   const RdKafkaNewTopic wanted(rd_kafka_NewTopic_new(topic.c_str(), partitions, 1, reason, sizeof(reason)));
   rd_kafka_NewTopic_t* list[] = {wanted.get()};
-  rd_kafka_CreateTopics(admin.get(), list, 1, nullptr, queue.get());
-  const RdKafkaEvent event(rd_kafka_queue_poll(queue.get(), 20000));
-  ASSERT_NE(event, nullptr) << "no answer to CreateTopics";
-  ASSERT_EQ(rd_kafka_event_error(event.get()), RD_KAFKA_RESP_ERR_NO_ERROR) << rd_kafka_event_error_string(event.get());
+  Administer([&](rd_kafka_t* admin, rd_kafka_queue_t* queue) { rd_kafka_CreateTopics(admin, list, 1, nullptr, queue); });
 }
+
+void DeleteTopic(const std::string& topic) {
+  const RdKafkaDeleteTopic unwanted(rd_kafka_DeleteTopic_new(topic.c_str()));
+  rd_kafka_DeleteTopic_t* list[] = {unwanted.get()};
+  Administer([&](rd_kafka_t* admin, rd_kafka_queue_t* queue) { rd_kafka_DeleteTopics(admin, list, 1, nullptr, queue); });
+}
+
+void DeleteRecords(const std::string& topic, int32_t partition, int64_t before) {
+  const RdKafkaPartitions offsets(rd_kafka_topic_partition_list_new(1));
+  rd_kafka_topic_partition_list_add(offsets.get(), topic.c_str(), partition)->offset = before;
+  const RdKafkaDeleteRecords unwanted(rd_kafka_DeleteRecords_new(offsets.get()));
+  rd_kafka_DeleteRecords_t* list[] = {unwanted.get()};
+  Administer([&](rd_kafka_t* admin, rd_kafka_queue_t* queue) { rd_kafka_DeleteRecords(admin, list, 1, nullptr, queue); });
+}
+
+namespace {
+
+constexpr int kTimeoutMs = 20000;
+
+void ExpectDone(rd_kafka_error_t* error) {
+  const RdKafkaError owned(error);
+  ASSERT_EQ(error, nullptr) << rd_kafka_error_string(error);
+}
+
+}  // namespace
+
+OpenTransaction::OpenTransaction(const std::string& group, const std::string& topic, int32_t partition, int64_t offset,
+                                 const std::string& metadata) {
+  RdKafkaConf conf(rd_kafka_conf_new());
+  rd_kafka_conf_set(conf.get(), "bootstrap.servers", BrokerAddress().c_str(), nullptr, 0);
+  rd_kafka_conf_set(conf.get(), "transactional.id", NewTopic(0, false).c_str(), nullptr, 0);
+  char reason[256];
+  producer_ = rd_kafka_new(RD_KAFKA_PRODUCER, conf.release(), reason, sizeof(reason));
+  ExpectDone(rd_kafka_init_transactions(producer_, kTimeoutMs));
+  ExpectDone(rd_kafka_begin_transaction(producer_));
+  const RdKafkaPartitions offsets(rd_kafka_topic_partition_list_new(1));
+  rd_kafka_topic_partition_t* element = rd_kafka_topic_partition_list_add(offsets.get(), topic.c_str(), partition);
+  element->offset = offset;
+  element->metadata = rd_kafka_mem_malloc(nullptr, metadata.size());
+  element->metadata_size = metadata.size();
+  metadata.copy(static_cast<char*>(element->metadata), metadata.size());
+  const RdKafkaGroupMetadata member(rd_kafka_consumer_group_metadata_new(group.c_str()));
+  ExpectDone(rd_kafka_send_offsets_to_transaction(producer_, offsets.get(), member.get(), kTimeoutMs));
+}
+
+OpenTransaction::~OpenTransaction() { rd_kafka_destroy(producer_); }
+
+void OpenTransaction::Commit() { ExpectDone(rd_kafka_commit_transaction(producer_, kTimeoutMs)); }
 
 Doorway::Doorway() {
   const int fd = BoundSocket(0);

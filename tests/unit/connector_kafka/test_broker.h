@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/thread.h"
+#include "connector/kafka/handles.h"
 
 namespace fs::connector::kafka {
 
@@ -16,6 +17,20 @@ std::string BrokerAddress();
 // A topic of a new name; false in `create` only invents the name.
 std::string NewTopic(int partitions, bool create = true);
 void CreateTopic(const std::string& topic, int partitions);
+void DeleteTopic(const std::string& topic);
+// As retention does.
+void DeleteRecords(const std::string& topic, int32_t partition, int64_t before);
+
+// A transaction that has set a group's offset and is neither committed nor aborted, as a crashed producer leaves it.
+class OpenTransaction {
+ public:
+  OpenTransaction(const std::string& group, const std::string& topic, int32_t partition, int64_t offset, const std::string& metadata);
+  ~OpenTransaction();
+  void Commit();
+
+ private:
+  rd_kafka_t* producer_;
+};
 
 // A port of this machine that leads to the broker once Open() was called; until then nobody listens there. Clients that reach the
 // broker through it learn its real address.

@@ -98,28 +98,25 @@ class Sink {
 };
 
 // Makes outputs, positions and marker durable in one step, and so decides whether a checkpoint happened (design: "The checkpoint
-// protocol"). One per function at most. Its sinks write into the same step.
+// protocol"). One per function at most. Its sinks write into the same step. What was written and not decided is given up when the session
+// ends.
 class Decider {
  public:
   virtual ~Decider() = default;
   // Shuts out earlier owners, resolves what they left in doubt, and tells the marker of the last decided checkpoint; nullopt: none yet.
-  // May block up to the deadline.
+  // May block up to the deadline: kDeadlineExceeded, call again.
   [[nodiscard]] virtual absl::StatusOr<std::optional<Marker>> Recover(absl::Time deadline) = 0;
   // THE COMMIT POINT: everything written to this decider's sinks since the last decision, the positions of all inputs and the marker.
-  // `positions` is by input of the function, other connectors' included. May block up to the deadline. kDeadlineExceeded and kUnavailable:
-  // the outcome is unknown, go through recovery. Other errors: it did not happen.
+  // `positions` is by input of the function, other connectors' included. May block up to the deadline. kDeadlineExceeded: not yet decided,
+  // call again with the same arguments, or give up; kUnavailable: no telling. Then the outcome is unknown: go through recovery. Other
+  // errors: it did not happen, and the session is spent.
   [[nodiscard]] virtual absl::Status Commit(const Marker& marker, std::span<const Positions> positions, absl::Time deadline) = 0;
-  // Gives up everything written since the last decision.
-  virtual void Abort() = 0;
   // Bytes written since the last decision: the instance checkpoints early when they grow.
   [[nodiscard]] virtual size_t pending_bytes() const = 0;
-};
-
-// What a connector can promise for outputs (contract: delivery).
-enum class Guarantee {
-  kAtLeastOnce,  // outputs are flushed before positions and state commit; a crash in between repeats outputs, never state
-  kCutsBack,     // the state's commit is the commit point, and Sink::Start drops what came after it
-  kDecides,      // has a Decider
+  // The marker of a function that has not committed for some days may be gone although nothing else is.
+  [[nodiscard]] virtual bool forgets_markers() const = 0;
+  // What is written can wait no longer than this for its decision.
+  [[nodiscard]] virtual absl::Duration longest_interval() const { return absl::InfiniteDuration(); }
 };
 
 // Of one instance of one function: what its sources and sinks need to know of it.
@@ -128,6 +125,11 @@ struct InstanceContext {
   std::string function_id;    // unlike the name, never used twice: what a connector keeps for the function is kept under it
   uint32_t instance_index = 0;
   std::shared_ptr<Waker> waker;
+  // Outputs are to commit with the checkpoint: the session makes a decider, where the connector has one, and its sinks wait for it.
+  bool exactly_once = false;
+  // How long outputs may wait for their checkpoint: the interval, and the message during which it ends.
+  absl::Duration checkpoint_interval = absl::Milliseconds(100);
+  absl::Duration process_timeout = absl::Seconds(30);
   std::string server_id = {};  // hexadecimal, the same over the server's restarts
 };
 
@@ -138,7 +140,8 @@ class Session {
   // `input_index` counts the function's inputs over all groups and connectors: the decider gets positions by it.
   [[nodiscard]] virtual absl::StatusOr<std::unique_ptr<Source>> OpenSource(size_t input_index, const config::Endpoint& input) = 0;
   [[nodiscard]] virtual absl::StatusOr<std::unique_ptr<Sink>> OpenSink(const config::Endpoint& output) = 0;
-  // nullptr where the connector cannot decide. Owned by the session.
+  // nullptr where the connector cannot decide, or is not to (InstanceContext::exactly_once). Owned by the session. For sessions with sinks,
+  // when all sources and sinks are open.
   [[nodiscard]] virtual Decider* decider() = 0;
 };
 
@@ -148,10 +151,13 @@ class Connector {
   // Checks every key of an endpoint without reaching the outside. kInvalidArgument naming key and line.
   [[nodiscard]] virtual absl::Status ValidateInput(const config::Endpoint& input) const = 0;
   [[nodiscard]] virtual absl::Status ValidateOutput(const config::Endpoint& output) const = 0;
-  [[nodiscard]] virtual Guarantee guarantee() const = 0;
+  // Who decides the checkpoints of a function with this output, for exactly once: outputs with equal answers share a decider. Empty: the
+  // state's own commit decides, and Sink::Start drops what came after it. kInvalidArgument: exactly once cannot be had, and why, naming
+  // key and line. For outputs that ValidateOutput accepts.
+  [[nodiscard]] virtual absl::StatusOr<std::string> DeciderOf(const config::Endpoint& output) const = 0;
   [[nodiscard]] virtual absl::StatusOr<std::unique_ptr<Session>> OpenSession(const InstanceContext& context) = 0;
   // Forgets what the connector keeps for a function that is dropped (its markers), as far as it can be reached now. The endpoints are the
-  // function's own of this connector; none are given for one of which only the id is known. May block for some seconds.
+  // function's own of this connector; none are given for one of which only the id is known. Waits for the outside a second at most.
   [[nodiscard]] virtual absl::Status ForgetFunction(std::string_view function_id, std::span<const config::Endpoint> inputs,
                                                     std::span<const config::Endpoint> outputs) = 0;
 };

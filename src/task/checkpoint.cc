@@ -12,8 +12,13 @@ namespace fs::task {
 namespace {
 
 constexpr uint32_t kProgressFormat = 1;
-// A sink or decider that does not answer for this long is given up; the instance then goes through recovery.
-constexpr absl::Duration kOutcomeTimeout = absl::Seconds(30);
+// How long a step waits before the caller is asked whether to go on.
+constexpr absl::Duration kSlice = absl::Milliseconds(200);
+// A decider keeps markers for some days; a state that is younger than this and has none is not its own.
+constexpr absl::Duration kMarkersAreKept = absl::Hours(24);
+
+constexpr std::string_view kWhatToDo =
+    "start it from a retained checkpoint (start_function with a checkpoint_id), or drop the function and create it anew";
 
 std::string NewRunId() {
   std::random_device entropy;
@@ -33,6 +38,7 @@ std::string EncodeProgress(const Progress& progress, std::span<const std::string
     for (const auto& [partition, offset] : progress.inputs[i]) (*input->mutable_offsets())[partition] = offset;
   }
   for (const std::string& mark : progress.sink_marks) stored.add_sink_marks(mark);
+  stored.set_taken_ms(absl::ToUnixMillis(progress.taken));
   return stored.SerializeAsString();
 }
 
@@ -46,17 +52,22 @@ absl::StatusOr<Progress> DecodeProgress(std::string_view bytes) {
   Progress progress;
   for (const auto& input : stored.inputs()) progress.inputs.emplace_back(input.offsets().begin(), input.offsets().end());
   progress.sink_marks.assign(stored.sink_marks().begin(), stored.sink_marks().end());
+  progress.taken = absl::FromUnixMillis(stored.taken_ms());
   return progress;
 }
 
 CheckpointProtocol::CheckpointProtocol(state::FunctionState& state, connector::Decider* decider, std::vector<connector::Sink*> sinks,
-                                       std::vector<std::string> topics)
-    : state_(state), decider_(decider), sinks_(std::move(sinks)), topics_(std::move(topics)) {}
+                                       std::vector<std::string> topics, Patience patience)
+    : state_(state), decider_(decider), sinks_(std::move(sinks)), topics_(std::move(topics)), patience_(std::move(patience)) {}
 
 absl::StatusOr<std::optional<state::Checkpoint>> CheckpointProtocol::Recover() {
   std::optional<connector::Marker> marker;
   if (decider_ != nullptr) {
-    FS_ASSIGN_OR_RETURN_CONTEXT(marker, decider_->Recover(absl::Now() + kOutcomeTimeout), "recovery");
+    const absl::Status recovered = Await(WaitingIn::kRecovery, [&](absl::Time deadline) -> absl::Status {
+      FS_ASSIGN_OR_RETURN(marker, decider_->Recover(deadline));
+      return absl::OkStatus();
+    });
+    FS_RETURN_IF_ERROR_CONTEXT(recovered, "recovery");
   }
 
   if (const auto& prepared = state_.prepared()) {
@@ -72,25 +83,38 @@ absl::StatusOr<std::optional<state::Checkpoint>> CheckpointProtocol::Recover() {
     } else if (undone) {
       FS_RETURN_IF_ERROR_CONTEXT(state_.RollbackPrepared(), "recovery");
     } else {
-      return FailedPrecondition("the state holds {} undecided, but the outputs' last is {}: the state is not this run's; drop the function",
+      return FailedPrecondition("the state holds {} undecided, but the outputs' last is {}: the state is not this run's; {}",
                                 Describe(prepared->run_id, prepared->sequence),
-                                marker ? Describe(marker->run_id, marker->sequence) : "none");
+                                marker ? Describe(marker->run_id, marker->sequence) : "none", kWhatToDo);
     }
   }
 
+  if (decider_ != nullptr) FS_RETURN_IF_ERROR(CheckAgreement(marker));
   const auto& last = state_.last();
-  if (decider_ != nullptr) {
-    const std::optional<connector::Marker> of_state = last ? std::optional(connector::Marker{last->run_id, last->sequence}) : std::nullopt;
-    if (of_state != marker) {
-      return FailedPrecondition(
-          "the state's last is {}, the outputs' last is {}: the state is not this run's, or one of both was lost; "
-          "restore the missing folder, or drop the function and create it anew",
-          last ? Describe(last->run_id, last->sequence) : "none", marker ? Describe(marker->run_id, marker->sequence) : "none");
-    }
-  }
   run_id_ = last ? last->run_id : NewRunId();
   sequence_ = last ? last->sequence : 0;
   return last;
+}
+
+absl::Status CheckpointProtocol::CheckAgreement(const std::optional<connector::Marker>& marker) {
+  const auto& last = state_.last();
+  const std::optional<connector::Marker> of_state = last ? std::optional(connector::Marker{last->run_id, last->sequence}) : std::nullopt;
+  if (of_state == marker) return absl::OkStatus();
+  if (last && !marker && decider_->forgets_markers()) {
+    FS_ASSIGN_OR_RETURN(const Progress progress, DecodeProgress(last->positions));
+    const absl::Duration age = absl::Now() - progress.taken;
+    if (age > kMarkersAreKept) {
+      warning_ = fmt::format(
+          "the outputs have forgotten {}, as they do when nothing was committed for days (Kafka's offsets.retention.minutes); nothing was "
+          "in "
+          "doubt, so it goes on from the state, whose checkpoint this is",
+          Describe(last->run_id, last->sequence));
+      return absl::OkStatus();
+    }
+  }
+  return FailedPrecondition(
+      "the state's last is {}, the outputs' last is {}: the state is not this run's, or one of both was lost; restore what is missing, {}",
+      last ? Describe(last->run_id, last->sequence) : "none", marker ? Describe(marker->run_id, marker->sequence) : "none", kWhatToDo);
 }
 
 absl::Status CheckpointProtocol::Take(std::span<const connector::Positions> inputs, std::optional<std::string> function_bytes) {
@@ -100,20 +124,21 @@ absl::Status CheckpointProtocol::Take(std::span<const connector::Positions> inpu
   next.function_bytes = std::move(function_bytes);
 
   FailPoint("checkpoint-begin");
-  FS_RETURN_IF_ERROR(Flush(absl::Now() + kOutcomeTimeout));
+  FS_RETURN_IF_ERROR(Await(WaitingIn::kFlush, [&](absl::Time deadline) { return FlushSinks(deadline); }));
   FailPoint("sinks-flushed");
   Progress progress;
   progress.inputs.assign(inputs.begin(), inputs.end());
   for (const connector::Sink* sink : sinks_) progress.sink_marks.push_back(sink->Mark());
+  progress.taken = absl::Now();
   next.positions = EncodeProgress(progress, topics_);
 
   if (decider_ == nullptr) {
     FS_RETURN_IF_ERROR(state_.Commit(next));
   } else {
+    const connector::Marker marker{next.run_id, next.sequence, state_.keeps_state() || next.function_bytes.has_value()};
     FS_RETURN_IF_ERROR(state_.Prepare(next));
     FailPoint("state-prepared");
-    const bool keeps_state = state_.keeps_state() || next.function_bytes.has_value();
-    FS_RETURN_IF_ERROR(decider_->Commit({next.run_id, next.sequence, keeps_state}, inputs, absl::Now() + kOutcomeTimeout));
+    FS_RETURN_IF_ERROR(Await(WaitingIn::kDecision, [&](absl::Time deadline) { return decider_->Commit(marker, inputs, deadline); }));
     FailPoint("outputs-committed");
     FS_RETURN_IF_ERROR(state_.CommitPrepared());
   }
@@ -124,7 +149,17 @@ absl::Status CheckpointProtocol::Take(std::span<const connector::Positions> inpu
 
 connector::Marker CheckpointProtocol::last() const { return {run_id_, sequence_, state_.keeps_state()}; }
 
-absl::Status CheckpointProtocol::Flush(absl::Time deadline) {
+template <typename Step>
+absl::Status CheckpointProtocol::Await(WaitingIn where, const Step& step) const {
+  const absl::Time started = absl::Now();
+  while (true) {
+    const absl::Status status = step(absl::Now() + kSlice);
+    if (!absl::IsDeadlineExceeded(status)) return status;
+    FS_RETURN_IF_ERROR(patience_(where, absl::Now() - started, status));
+  }
+}
+
+absl::Status CheckpointProtocol::FlushSinks(absl::Time deadline) const {
   for (size_t channel = 0; channel < sinks_.size(); ++channel) {
     FS_RETURN_IF_ERROR_CONTEXT(sinks_[channel]->Flush(deadline), fmt::format("outputs[{}]", channel));
   }

@@ -11,13 +11,18 @@
 //   5 decider: Commit = THE COMMIT POINT                the state then agrees with the marker, or it is not this run's
 //   6 state: CommitPrepared                             state: an error, never a guess
 //
+// One exception to the last rule: a decider that forgets markers (Kafka, of a group that was idle for days) and has none, nothing
+// prepared, and a state older than that: nothing is in doubt, so it goes on from the state, with a warning.
+//
 // Without a decider (no output, files, at-least-once) the state's own commit is the commit point: 4, 5 and 6 are one step. Sinks are
-// flushed before the state is prepared, so that a sink's mark is of what is really there.
+// flushed before the state is prepared, so that a sink's mark is of what is really there. An outside that is away is waited for in the
+// decider's Recover, in 3 and in 5, as long as the caller's Patience says.
 #ifndef FUNCTION_STREAM_TASK_CHECKPOINT_H_
 #define FUNCTION_STREAM_TASK_CHECKPOINT_H_
 
 #include <absl/time/time.h>
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -34,26 +39,31 @@ namespace fs::task {
 struct Progress {
   std::vector<connector::Positions> inputs;  // by input
   std::vector<std::string> sink_marks;       // by channel
+  absl::Time taken = absl::UnixEpoch();      // when; the epoch in checkpoints of early versions
 };
 [[nodiscard]] std::string EncodeProgress(const Progress& progress, std::span<const std::string> topics);
 // kDataLoss when the bytes cannot be read, kFailedPrecondition when their format is a later version's.
 [[nodiscard]] absl::StatusOr<Progress> DecodeProgress(std::string_view bytes);
 
+// Asked a few times a second while something outside does not answer: what that is, in which step, and for how long. OK: wait on. An error
+// ends the step with it.
+enum class WaitingIn { kRecovery, kFlush, kDecision };
+using Patience = std::function<absl::Status(WaitingIn step, absl::Duration since, const absl::Status& what)>;
+
 class CheckpointProtocol {
  public:
   // `decider` may be null. None is owned.
   CheckpointProtocol(state::FunctionState& state, connector::Decider* decider, std::vector<connector::Sink*> sinks,
-                     std::vector<std::string> topics);
+                     std::vector<std::string> topics, Patience patience);
 
   // Resolves what an earlier owner left undecided and returns the checkpoint to resume from, none for a first start.
   // kFailedPrecondition: state and decider belong to different runs; the message says what to do.
   [[nodiscard]] absl::StatusOr<std::optional<state::Checkpoint>> Recover();
 
-  // Hands over what the sinks still hold. kDeadlineExceeded: not yet all of it, call again.
-  [[nodiscard]] absl::Status Flush(absl::Time deadline);
+  // What Recover found that somebody should know; empty: nothing.
+  [[nodiscard]] const std::string& warning() const { return warning_; }
 
-  // Takes the next checkpoint. What Flush left is flushed here, within the time that a decision may take. An error leaves the outcome to
-  // Recover: the instance must be dropped and started again.
+  // Takes the next checkpoint. An error leaves the outcome to Recover: the instance must be dropped and started again.
   [[nodiscard]] absl::Status Take(std::span<const connector::Positions> inputs, std::optional<std::string> function_bytes);
 
   // Of the last checkpoint that was taken or resumed from.
@@ -62,10 +72,19 @@ class CheckpointProtocol {
   [[nodiscard]] uint64_t next_sequence() const { return sequence_ + 1; }
 
  private:
+  // Repeats `step`, which takes a deadline, for as long as it answers kDeadlineExceeded and the caller has patience.
+  template <typename Step>
+  [[nodiscard]] absl::Status Await(WaitingIn where, const Step& step) const;
+  [[nodiscard]] absl::Status FlushSinks(absl::Time deadline) const;
+  // The state and the decider tell of the same checkpoint, or of what the rule above allows.
+  [[nodiscard]] absl::Status CheckAgreement(const std::optional<connector::Marker>& marker);
+
   state::FunctionState& state_;
   connector::Decider* decider_;
   std::vector<connector::Sink*> sinks_;
   std::vector<std::string> topics_;
+  Patience patience_;
+  std::string warning_;
   std::string run_id_;
   uint64_t sequence_ = 0;
 };

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "observe/log.h"
+#include "task/delivery.h"
 #include "task/ownership.h"
 
 namespace fs::task {
@@ -20,15 +21,19 @@ constexpr size_t kMaxBatchBytes = size_t{4} << 20;
 constexpr size_t kMaxPendingBytes = size_t{32} << 20;
 constexpr absl::Duration kUnavailableWait = absl::Milliseconds(500);
 constexpr absl::Duration kFullSinkWait = absl::Milliseconds(100);
-// A checkpoint that waits for an output looks this often whether the function stops; a stop waits no longer than the second.
-constexpr absl::Duration kFlushSlice = absl::Milliseconds(200);
-constexpr absl::Duration kFlushAtStop = absl::Seconds(1);
+// How long a stop waits for an output that is away.
+constexpr absl::Duration kPatienceAtStop = absl::Seconds(1);
+// A start that takes longer than this says for what it waits, and counts as running.
+constexpr absl::Duration kQuietRecovery = absl::Seconds(1);
+// A decision that is not heard of for this long is given up, and recovery finds out; a group that takes partitions away waits no longer.
+constexpr absl::Duration kDecisionPatience = absl::Seconds(30);
 
 }  // namespace
 
 Instance::Instance(InstanceSpec spec)
     : spec_(std::move(spec)),
       config_(spec_.function->config),
+      checkpoint_interval_(config_.checkpoint_interval),
       order_(config_.input_selector,
              [this] {
                std::vector<size_t> sizes;
@@ -47,8 +52,17 @@ absl::Status Instance::Open() {
   for (const auto& sink : sinks_) sinks.push_back(sink.get());
   std::vector<std::string> topics;
   for (const Input& input : inputs_) topics.push_back(input.topic);
-  checkpoints_ = std::make_unique<CheckpointProtocol>(*state_, decider_, sinks, topics);
+  checkpoints_ = std::make_unique<CheckpointProtocol>(
+      *state_, decider_, sinks, topics,
+      [this](WaitingIn step, absl::Duration since, const absl::Status& what) { return KeepWaiting(step, since, what); });
+  // Before recovery: what is wrong with the package is told at once, also while the outputs are away.
+  FS_RETURN_IF_ERROR(LoadGuest());
   FS_ASSIGN_OR_RETURN(const std::optional<state::Checkpoint> checkpoint, checkpoints_->Recover());
+  Waiting("");
+  if (const std::string& warning = checkpoints_->warning(); !warning.empty()) {
+    observe::LogWarning("function {}: {}", config_.name, warning);
+    Log(30, warning);
+  }
 
   Progress progress;
   if (checkpoint) {
@@ -62,7 +76,7 @@ absl::Status Instance::Open() {
     FS_RETURN_IF_ERROR_CONTEXT(sinks_[channel]->Start(mark), config_.outputs[channel].path);
   }
 
-  FS_RETURN_IF_ERROR(OpenGuest(checkpoint));
+  FS_RETURN_IF_ERROR(StartGuest(checkpoint));
   for (size_t i = 0; i < inputs_.size(); ++i) {
     polled_input_ = i;
     FS_RETURN_IF_ERROR_CONTEXT(inputs_[i].source->Start(positions_[i], *this), inputs_[i].topic);
@@ -80,7 +94,15 @@ absl::Status Instance::Open() {
 }
 
 absl::Status Instance::OpenConnectors() {
-  const connector::InstanceContext context{config_.name, spec_.function->state_id, 0, spec_.waker, spec_.server_id};
+  FS_ASSIGN_OR_RETURN(const config::Delivery delivery, ResolveDelivery(config_, *spec_.connectors));
+  connector::InstanceContext context;
+  context.function_name = config_.name;
+  context.function_id = spec_.function->state_id;
+  context.waker = spec_.waker;
+  context.exactly_once = delivery == config::Delivery::kExactlyOnce;
+  context.checkpoint_interval = config_.checkpoint_interval;
+  context.process_timeout = config_.process_timeout;
+  context.server_id = spec_.server_id;
   const auto session = [&](const config::Endpoint& endpoint) -> absl::StatusOr<connector::Session*> {
     FS_ASSIGN_OR_RETURN(connector::Connector* const connector, spec_.connectors->Find(endpoint));
     auto& known = sessions_[connector];
@@ -104,19 +126,17 @@ absl::Status Instance::OpenConnectors() {
     FS_ASSIGN_OR_RETURN(connector::Session* const owner, session(endpoint));
     FS_ASSIGN_OR_RETURN_CONTEXT(auto sink, owner->OpenSink(endpoint), endpoint.path);
     sinks_.push_back(std::move(sink));
-    if (owner->decider() == nullptr) continue;
-    if (decider_ != nullptr && decider_ != owner->decider()) {
-      return InvalidArgument(
-          "{} (line {}): two outputs would each have to decide a checkpoint, so they cannot be exactly-once together; "
-          "use outputs of one kind, or delivery: at-least-once",
-          endpoint.path, endpoint.line);
-    }
-    decider_ = owner->decider();
   }
+  // Only now: a decider knows all inputs and outputs of its session. ResolveDelivery has seen to it that there is one at most.
+  for (const config::Endpoint& endpoint : config_.outputs) {
+    FS_ASSIGN_OR_RETURN(connector::Session* const owner, session(endpoint));
+    if (connector::Decider* const decider = owner->decider()) decider_ = decider;
+  }
+  if (decider_ != nullptr) checkpoint_interval_ = std::min(checkpoint_interval_, decider_->longest_interval());
   return absl::OkStatus();
 }
 
-absl::Status Instance::OpenGuest(const std::optional<state::Checkpoint>& checkpoint) {
+absl::Status Instance::LoadGuest() {
   sandbox::GuestLimits limits;
   limits.memory_bytes = config_.limit_memory_bytes;
   limits.call_timeout = config_.process_timeout;
@@ -132,7 +152,10 @@ absl::Status Instance::OpenGuest(const std::optional<state::Checkpoint>& checkpo
   for (const Input& input : inputs_) program.topics.push_back(input.topic);
   program.config = config_.init_config;
   program.files = spec_.function->package->files;
-  FS_RETURN_IF_ERROR(guest_->Load(program));
+  return guest_->Load(program);
+}
+
+absl::Status Instance::StartGuest(const std::optional<state::Checkpoint>& checkpoint) {
   FS_RETURN_IF_ERROR_CONTEXT(guest_->Init(), "init");
   FS_RETURN_IF_ERROR(WriteEmitted());
   if (checkpoint && checkpoint->function_bytes) {
@@ -287,34 +310,25 @@ absl::Status Instance::TakeCheckpoint() {
   return CommitWith(std::move(bytes));
 }
 
-absl::Status Instance::FlushOutputs() {
-  std::optional<absl::Time> give_up;
-  bool has_waited = false;
-  while (true) {
-    absl::Status status = checkpoints_->Flush(absl::Now() + kFlushSlice);
-    if (!absl::IsDeadlineExceeded(status)) {
-      if (has_waited) Waiting("");
-      return status;
-    }
-    has_waited = true;
-    Waiting(std::string(Message(status)));
-    if (!stopping()) continue;
-    if (!give_up) give_up = absl::Now() + kFlushAtStop;
-    if (absl::Now() < *give_up) continue;
-    Log(30, fmt::format("stopped before all outputs arrived; what was not committed comes again at the next start: {}", Message(status)));
-    return absl::CancelledError("stopped while an output was away");
-  }
+absl::Status Instance::KeepWaiting(WaitingIn step, absl::Duration since, const absl::Status& what) {
+  if (step != WaitingIn::kRecovery || since > kQuietRecovery) Waiting(std::string(Message(what)));
+  if ((step == WaitingIn::kDecision || is_rebalancing_) && since > kDecisionPatience) return what;
+  if (!stopping()) return absl::OkStatus();
+  if (step == WaitingIn::kRecovery) return absl::CancelledError("stopped while starting");
+  if (give_up_ == absl::InfiniteFuture()) give_up_ = absl::Now() + kPatienceAtStop;
+  if (absl::Now() < give_up_) return absl::OkStatus();
+  Log(30, fmt::format("stopped before all outputs arrived; what was not committed comes again at the next start: {}", Message(what)));
+  return absl::CancelledError("stopped while an output was away");
 }
 
 absl::Status Instance::CommitWith(std::optional<std::string> function_bytes) {
   last_function_bytes_ = function_bytes;
-  // Within a rebalance the group waits for this: there the checkpoint's own time has to do.
-  if (!is_rebalancing_) FS_RETURN_IF_ERROR(FlushOutputs());
   FS_RETURN_IF_ERROR_CONTEXT(checkpoints_->Take(positions_, std::move(function_bytes)),
                              fmt::format("checkpoint {}", checkpoints_->next_sequence()));
+  Waiting("");
   has_progress_ = false;
   since_checkpoint_ = 0;
-  checkpoint_due_ = absl::Now() + config_.checkpoint_interval;
+  checkpoint_due_ = absl::Now() + checkpoint_interval_;
   spec_.counters->checkpoint_id.store(checkpoints_->next_sequence() - 1, std::memory_order_relaxed);
   for (size_t i = 0; i < inputs_.size(); ++i) {
     connector::Marker marker = checkpoints_->last();

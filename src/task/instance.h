@@ -81,7 +81,9 @@ class Instance : private sandbox::Host, private connector::SourceListener {
   };
 
   [[nodiscard]] absl::Status OpenConnectors();
-  [[nodiscard]] absl::Status OpenGuest(const std::optional<state::Checkpoint>& checkpoint);
+  [[nodiscard]] absl::Status LoadGuest();
+  // init, and restore_checkpoint where there is one with bytes.
+  [[nodiscard]] absl::Status StartGuest(const std::optional<state::Checkpoint>& checkpoint);
   [[nodiscard]] absl::Status Loop();
   // Takes one batch from the first input that has one, and says when to look again: at once after a batch, soon while something outside is
   // away (its coming back wakes nobody), else when something wakes us.
@@ -93,8 +95,9 @@ class Instance : private sandbox::Host, private connector::SourceListener {
   [[nodiscard]] absl::Status WriteEmitted();
   void Advance(size_t input, std::span<const Record> records);
   [[nodiscard]] absl::Status TakeCheckpoint();
-  // Waits for outputs as long as it takes, saying so; kCancelled when a stop finds them still away.
-  [[nodiscard]] absl::Status FlushOutputs();
+  // The Patience of the checkpoint protocol: outputs that are away are waited for as long as it takes, saying so; a decision for a while.
+  // kCancelled when a stop finds them still away.
+  [[nodiscard]] absl::Status KeepWaiting(WaitingIn step, absl::Duration since, const absl::Status& what);
   [[nodiscard]] absl::Status CommitWith(std::optional<std::string> function_bytes);
   [[nodiscard]] absl::Status Heartbeat();
   [[nodiscard]] absl::Status Finish();
@@ -116,6 +119,7 @@ class Instance : private sandbox::Host, private connector::SourceListener {
 
   InstanceSpec spec_;
   const config::FunctionConfig& config_;
+  absl::Duration checkpoint_interval_;  // what is configured, or less where the decider cannot wait so long
   // Destroyed in reverse order: sources and sinks before their sessions, the guest (and its iterators) before the state.
   std::unique_ptr<state::FunctionState> state_;
   std::map<connector::Connector*, std::unique_ptr<connector::Session>> sessions_;
@@ -138,6 +142,7 @@ class Instance : private sandbox::Host, private connector::SourceListener {
   std::optional<std::string> last_function_bytes_;
   absl::Time checkpoint_due_;
   absl::Time heartbeat_due_;
+  absl::Time give_up_ = absl::InfiniteFuture();  // of a stop that waits for outputs
   uint32_t marked_message_ = 0;
   bool has_marked_ = false;
   double seconds_per_message_ = 0;

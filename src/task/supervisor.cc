@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "observe/log.h"
+#include "task/delivery.h"
 #include "task/task.h"
 
 namespace fs::task {
@@ -97,14 +98,8 @@ absl::Status SupervisorImpl::CheckEndpoints(const config::FunctionConfig& config
   for (const config::Endpoint& output : config.outputs) {
     FS_ASSIGN_OR_RETURN(const connector::Connector* const connector, environment_.connectors->Find(output));
     FS_RETURN_IF_ERROR(connector->ValidateOutput(output));
-    if (config.delivery == config::Delivery::kExactlyOnce && connector->guarantee() == connector::Guarantee::kAtLeastOnce) {
-      return InvalidArgument(
-          "delivery (line {}): exactly-once cannot be kept with {} (line {}): output-type {} repeats outputs after a crash; "
-          "use delivery: at-least-once, or another output",
-          config.delivery_line, output.path, output.line, output.type);
-    }
   }
-  return absl::OkStatus();
+  return ResolveDelivery(config, *environment_.connectors).status();
 }
 
 absl::Status SupervisorImpl::CreateFunction(std::string config_yaml, config::FunctionConfig config, catalog::Package package) {

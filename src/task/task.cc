@@ -3,6 +3,7 @@
 #include <absl/time/clock.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "observe/log.h"
@@ -125,9 +126,8 @@ absl::Status Task::Destroy() {
   for (const auto& [type, connector] : environment_.connectors->all()) {
     std::vector<config::Endpoint> inputs, outputs;
     const auto is_its = [&type = type](const config::Endpoint& endpoint) { return endpoint.type == type; };
-    for (const auto& group : function_->config.input_groups)
-      std::copy_if(group.inputs.begin(), group.inputs.end(), std::back_inserter(inputs), is_its);
-    std::copy_if(function_->config.outputs.begin(), function_->config.outputs.end(), std::back_inserter(outputs), is_its);
+    for (const auto& group : function_->config.input_groups) std::ranges::copy_if(group.inputs, std::back_inserter(inputs), is_its);
+    std::ranges::copy_if(function_->config.outputs, std::back_inserter(outputs), is_its);
     status.Update(connector->ForgetFunction(function_->state_id, inputs, outputs));
   }
   return status;
@@ -198,7 +198,10 @@ absl::Status Task::RunInstance() {
     positions_.assign(positions.begin(), positions.end());
   };
   spec.on_waiting = [this](std::string what) {
+    // A start that has to wait for the outside is no failure, and nobody waits for it.
+    if (!what.empty()) SetStatus(Status::kRunning, "");
     absl::MutexLock lock(&mutex_);
+    opened_ = opened_ || !what.empty();
     waiting_for_ = std::move(what);
   };
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Producer
 from fs_api import FSProcessorDriver
 from fs_client import FsClient
 from fs_client.config import EmbeddedInput, KafkaInput, KafkaOutput, WasmTaskBuilder, WasmTaskConfig
@@ -78,21 +78,16 @@ def expected_by_key(events: list[tuple[bytes, bytes]]) -> dict[str, list[tuple[i
     return expected
 
 
-def stored(kafka: Kafka, topic: str, partition: int = 0) -> int:
-    """How many messages a partition holds now."""
-    consumer = Consumer({"bootstrap.servers": kafka.bootstrap_servers, "group.id": "function-stream-tests"})
-    try:
-        end: int = consumer.get_watermark_offsets(TopicPartition(topic, partition), 10)[1]
-        return end
-    finally:
-        consumer.close()
+def stored(kafka: Kafka, topic: str) -> int:
+    """How many messages are there to be read now."""
+    return len(kafka.read_all(topic))
 
 
 def assert_every_output_in_order_up_to_repeats(kafka: Kafka, topic: str, events: list[tuple[bytes, bytes]]) -> None:
     """Each key's counts and sums are exact, all are there, and a repeat only ever goes back to what was there before."""
     seen: dict[str, list[tuple[int, int]]] = defaultdict(list)
     expected = expected_by_key(events)
-    for value in kafka.consume(topic, stored(kafka, topic)):
+    for value in kafka.read_all(topic):
         output = json.loads(value or b"")
         count, total = output["count"], output["sum"]
         assert count <= max((one for one, _ in seen[output["key"]]), default=0) + 1, f"{output} came before the one it follows"
@@ -104,7 +99,7 @@ def assert_every_output_in_order_up_to_repeats(kafka: Kafka, topic: str, events:
 def all_processed(kafka: Kafka, topic: str, expected: dict[str, list[tuple[int, int]]]) -> bool:
     """Whether each key's last output is there."""
     last: dict[str, int] = {}
-    for value in kafka.consume(topic, stored(kafka, topic)):
+    for value in kafka.read_all(topic):
         output = json.loads(value or b"")
         last[output["key"]] = max(output["count"], last.get(output["key"], 0))
     return last == {key: len(one) for key, one in expected.items()}
@@ -122,7 +117,7 @@ def test_totals_over_three_partitions_are_exact(kafka: Kafka, client: FsClient, 
     assert_every_output_in_order_up_to_repeats(kafka, f"{topic}-out", events)
     about = client.describe_function("counter")
     assert about.processed == about.emitted == len(events)
-    ends = {number: stored(kafka, f"{topic}-in", number) for number in range(3)}
+    ends = {number: kafka.end(f"{topic}-in", number) for number in range(3)}
     assert {one.partition: one.offset for one in about.positions} == {number: end for number, end in ends.items() if end}
     # The group is told too, for monitoring.
     for number, end in ends.items():
@@ -232,7 +227,7 @@ def what_it_waits_for(client: FsClient, name: str) -> FunctionDescription:
 
 
 def numbers(kafka: Kafka, topic: str) -> list[int]:
-    return [int(value or b"") for value in kafka.consume(topic, stored(kafka, topic))]
+    return [int(value or b"") for value in kafka.read_all(topic)]
 
 
 def sums(count: int) -> list[int]:
@@ -347,14 +342,6 @@ def test_a_topic_that_is_not_there_is_waited_for(kafka: Kafka, client: FsClient,
     kafka.produce(f"{topic}-in", [b"1", b"2"])
     assert kafka.consume(f"{topic}-out", 2) == [b"1", b"3"]
     assert client.describe_function("sum").reason == ""
-
-
-def test_exactly_once_is_refused_with_the_reason(kafka: Kafka, client: FsClient, topic: str) -> None:
-    with pytest.raises(BadRequestError, match=r"delivery \(line \d+\): exactly-once .*outputs\[0\].*kafka") as error:
-        client.create_python_function_from_config(job(kafka, "sum", f"{topic}-in", f"{topic}-out", delivery="exactly-once"), Remembering)
-    assert error.value.status_code == 400
-    assert "at-least-once" in error.value.message
-    assert client.show_functions().functions == []
 
 
 BAD_PROPERTIES = {

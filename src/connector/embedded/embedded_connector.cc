@@ -36,8 +36,8 @@ absl::StatusOr<std::unique_ptr<Session>> EmbeddedConnector::OpenSession(const In
   return std::make_unique<EmbeddedSession>(log_, fmt::format("{}{}", OwnerPrefix(context.function_id), context.instance_index), context);
 }
 
-absl::Status EmbeddedConnector::ForgetFunction(std::string_view function_id, std::span<const config::Endpoint> /*inputs*/,
-                                               std::span<const config::Endpoint> /*outputs*/) {
+absl::Status EmbeddedConnector::ForgetFunction(std::string_view function_id, std::span<const config::Endpoint>,
+                                               std::span<const config::Endpoint>) {
   return log_.ForgetOwners(OwnerPrefix(function_id));
 }
 

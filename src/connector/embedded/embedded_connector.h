@@ -1,8 +1,8 @@
 // The embedded log as a connector: topics of this server as inputs and outputs, exactly once.
 //
 // Does not own the log, which outlives it. A session's sinks collect in memory and become visible with Decider::Commit, one write of the
-// log that also holds the marker, the input positions and the groups' positions. A session whose decider was not asked to recover (the
-// function's checkpoints are decided elsewhere) works without: Flush appends.
+// log that also holds the marker, the input positions and the groups' positions. A session without a decider (at least once)
+// works without: Flush appends.
 //
 // Keys of an input: topic, group_id (both required), partition (0), auto.offset.reset (earliest, the default, or latest). Of an output:
 // topic (required), partition (0). An input starts at the checkpoint's position, else where the group stands, else by auto.offset.reset;
@@ -21,7 +21,7 @@ class EmbeddedConnector final : public Connector {
 
   absl::Status ValidateInput(const config::Endpoint& input) const override;
   absl::Status ValidateOutput(const config::Endpoint& output) const override;
-  Guarantee guarantee() const override { return Guarantee::kDecides; }
+  absl::StatusOr<std::string> DeciderOf(const config::Endpoint& output) const override { return output.type; }
   absl::StatusOr<std::unique_ptr<Session>> OpenSession(const InstanceContext& context) override;
   absl::Status ForgetFunction(std::string_view function_id, std::span<const config::Endpoint> inputs,
                               std::span<const config::Endpoint> outputs) override;

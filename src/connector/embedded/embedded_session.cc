@@ -132,7 +132,7 @@ absl::Status EmbeddedSession::Append(Output& output) {
 }
 
 absl::StatusOr<std::optional<Marker>> EmbeddedSession::Recover(absl::Time) {
-  Abort();
+  DropPending();
   FS_ASSIGN_OR_RETURN(claim_, log_.Acquire(owner_));
   if (!claim_->note) return std::optional<Marker>();
   stored::StoredMarker marker;
@@ -158,11 +158,11 @@ absl::Status EmbeddedSession::Commit(const Marker& marker, std::span<const Posit
     if (ours != positions[input.index].end()) transaction.group_positions.push_back({input.group, input.topic, ours->second});
   }
   FS_RETURN_IF_ERROR(log_.Commit(*claim_, transaction));
-  Abort();
+  DropPending();
   return absl::OkStatus();
 }
 
-void EmbeddedSession::Abort() {
+void EmbeddedSession::DropPending() {
   for (const std::unique_ptr<Output>& output : outputs_) output->pending.Clear();
 }
 

@@ -68,12 +68,12 @@ class EmbeddedSession final : public Session, public Decider {
 
   absl::StatusOr<std::unique_ptr<Source>> OpenSource(size_t input_index, const config::Endpoint& input) override;
   absl::StatusOr<std::unique_ptr<Sink>> OpenSink(const config::Endpoint& output) override;
-  Decider* decider() override { return this; }
+  Decider* decider() override { return context_.exactly_once ? this : nullptr; }
 
   absl::StatusOr<std::optional<Marker>> Recover(absl::Time deadline) override;
   absl::Status Commit(const Marker& marker, std::span<const Positions> positions, absl::Time deadline) override;
-  void Abort() override;
   size_t pending_bytes() const override;
+  bool forgets_markers() const override { return false; }
 
  private:
   friend class EmbeddedSink;
@@ -87,6 +87,7 @@ class EmbeddedSession final : public Session, public Decider {
     std::string group;
   };
 
+  void DropPending();
   absl::Status WriteTo(Output& output, const OutputRecord& record);
   // Without a decision: what is pending goes to the topic.
   absl::Status Append(Output& output);

@@ -24,7 +24,7 @@ class FileConnector final : public Connector {
 
   absl::Status ValidateInput(const config::Endpoint& input) const override { return Validate(input); }
   absl::Status ValidateOutput(const config::Endpoint& output) const override { return Validate(output); }
-  Guarantee guarantee() const override { return Guarantee::kCutsBack; }
+  absl::StatusOr<std::string> DeciderOf(const config::Endpoint&) const override { return std::string(); }
   absl::StatusOr<std::unique_ptr<Session>> OpenSession(const InstanceContext& context) override;
   absl::Status ForgetFunction(std::string_view, std::span<const config::Endpoint>, std::span<const config::Endpoint>) override {
     return absl::OkStatus();

@@ -14,6 +14,8 @@ namespace {
 // Lines of one client in a window; a broker that is away makes one with every attempt to connect.
 constexpr int kLogLines = 10;
 constexpr absl::Duration kLogWindow = absl::Seconds(10);
+// An abort that takes longer is left to the next owner of the transactional.id, or to the broker.
+constexpr int kAbortTimeoutMs = 5000;
 
 class LogLimit {
  public:
@@ -50,6 +52,7 @@ struct Client::Core {
   std::atomic<bool> is_wake_wanted{false};
   rd_kafka_t* client = nullptr;
   bool is_consumer = false;
+  bool abort_at_end = false;
   std::vector<RdKafkaQueue> queues;
   std::vector<RdKafkaTopic> topics;
 
@@ -61,6 +64,7 @@ struct Client::Core {
     if (is_consumer) {
       rd_kafka_consumer_close(client);
     } else {
+      if (abort_at_end) RdKafkaError(rd_kafka_abort_transaction(client, kAbortTimeoutMs));
       // What was not flushed belongs to no checkpoint.
       rd_kafka_purge(client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
     }
@@ -175,6 +179,8 @@ rd_kafka_queue_t* Client::WatchOnDemand(RdKafkaQueue queue) {
   rd_kafka_queue_cb_event_enable(queue.get(), &Core::OnWantedArrival, core_.get());
   return core_->queues.emplace_back(std::move(queue)).get();
 }
+
+void Client::AbortAtEnd(bool abort) { core_->abort_at_end = abort; }
 
 void Client::WakeOnce() { core_->is_wake_wanted.store(true); }
 

@@ -56,6 +56,8 @@ class Client {
   // The same, but only once for each call of WakeOnce().
   rd_kafka_queue_t* WatchOnDemand(RdKafkaQueue queue);
   void WakeOnce();
+  // Producers: whether the client's end is to abort the transaction that is open then, so that its readers wait no longer for it.
+  void AbortAtEnd(bool abort);
   // Keeps a topic handle until the client's end.
   rd_kafka_topic_t* Keep(RdKafkaTopic topic);
 

@@ -50,6 +50,7 @@ constexpr std::array kRefusedForOutputs = {
     Refusal{"group_id", "belongs to inputs; an output has no group"},
     Refusal{"group.id", "belongs to inputs; an output has no group"},
     Refusal{"transactional.id", "set by Function Stream: transactions belong to its checkpoints (see `delivery`)"},
+    Refusal{"transaction.timeout.ms", "set by Function Stream from checkpoint_interval_seconds and limits.process_timeout_ms"},
     Refusal{"delivery.report.only.error", "set by Function Stream, which counts what was delivered"},
 };
 
@@ -137,5 +138,7 @@ std::optional<std::string> WhyRefused(Side side, std::string_view name, std::str
   if (side == Side::kOutput && *scope == Scope::kConsumer) return "a property of consumers, which does nothing for an output; remove it";
   return std::nullopt;
 }
+
+bool IsOfEveryClient(std::string_view name) { return KnownProperties::Get().Find(name) == Scope::kBoth; }
 
 }  // namespace fs::connector::kafka

@@ -17,6 +17,9 @@ enum class Side { kInput, kOutput };
 // Why `name` = `value` cannot be set for this side, as the end of a sentence; nullopt: librdkafka may be asked.
 [[nodiscard]] std::optional<std::string> WhyRefused(Side side, std::string_view name, std::string_view value);
 
+// A property that means the same to every client: of brokers, security, sockets.
+[[nodiscard]] bool IsOfEveryClient(std::string_view name);
+
 }  // namespace fs::connector::kafka
 
 #endif  // FUNCTION_STREAM_CONNECTOR_KAFKA_CLIENT_PROPERTIES_H_

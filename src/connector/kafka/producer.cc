@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/failpoint.h"
 #include "connector/kafka/headers.h"
 #include "observe/log.h"
 
@@ -23,19 +24,35 @@ std::string PartitionText(int32_t partition) {
   return partition == RD_KAFKA_PARTITION_UA ? std::string() : fmt::format(" partition {}", partition);
 }
 
+std::string ClientId(const InstanceContext& context) {
+  return fmt::format("function-stream.{}.{}", context.function_name, context.instance_index);
+}
+
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<Producer>> Producer::Open(ClientSettings settings, const InstanceContext& context,
                                                          std::shared_ptr<Graveyard> graveyard) {
-  auto producer = std::shared_ptr<Producer>(new Producer(std::move(settings)));
-  FS_ASSIGN_OR_RETURN(RdKafkaConf conf, ProducerConf(producer->settings_,
-                                                     fmt::format("function-stream.{}.{}", context.function_name, context.instance_index)));
-  FS_ASSIGN_OR_RETURN(producer->client_,
-                      Client::Open(RD_KAFKA_PRODUCER, std::move(conf),
-                                   {fmt::format("function {}", context.function_name), producer->settings_.bootstrap_servers},
-                                   context.waker, std::move(graveyard), *producer));
-  producer->client_->WatchOnDemand(RdKafkaQueue(rd_kafka_queue_get_main(producer->client_->get())));
+  auto producer = std::shared_ptr<Producer>(new Producer(std::move(settings), std::nullopt));
+  FS_ASSIGN_OR_RETURN(RdKafkaConf conf, ProducerConf(producer->settings_, ClientId(context)));
+  FS_RETURN_IF_ERROR(producer->Start(std::move(conf), context, std::move(graveyard)));
   return producer;
+}
+
+absl::StatusOr<std::shared_ptr<Producer>> Producer::OpenTransactional(ClientSettings settings, const InstanceContext& context,
+                                                                      TransactionNames names, std::shared_ptr<Graveyard> graveyard) {
+  auto producer = std::shared_ptr<Producer>(new Producer(std::move(settings), std::move(names)));
+  FS_ASSIGN_OR_RETURN(RdKafkaConf conf, TransactionalConf(producer->settings_, ClientId(context), producer->transaction_->id,
+                                                          producer->transaction_->timeout_ms));
+  FS_RETURN_IF_ERROR(producer->Start(std::move(conf), context, std::move(graveyard)));
+  return producer;
+}
+
+absl::Status Producer::Start(RdKafkaConf conf, const InstanceContext& context, std::shared_ptr<Graveyard> graveyard) {
+  FS_ASSIGN_OR_RETURN(client_, Client::Open(RD_KAFKA_PRODUCER, std::move(conf),
+                                            {fmt::format("function {}", context.function_name), settings_.bootstrap_servers}, context.waker,
+                                            std::move(graveyard), *this));
+  client_->WatchOnDemand(RdKafkaQueue(rd_kafka_queue_get_main(client_->get())));
+  return absl::OkStatus();
 }
 
 absl::StatusOr<rd_kafka_topic_t*> Producer::OpenTopic(const std::string& topic) {
@@ -52,6 +69,7 @@ absl::Status Producer::Write(rd_kafka_topic_t* topic, int32_t partition, const O
     rd_kafka_poll(client_->get(), 0);
   }
   FS_RETURN_IF_ERROR(failure_);
+  if (transaction_ && !is_transaction_open_) FS_RETURN_IF_ERROR(BeginTransaction());
 
   OutgoingHeaders headers;
   if (!record.headers.empty()) {
@@ -85,6 +103,7 @@ absl::Status Producer::Write(rd_kafka_topic_t* topic, int32_t partition, const O
     return WriteError(rd_kafka_error_code(error.get()), rd_kafka_error_string(error.get()), topic, partition, record);
   }
   static_cast<void>(headers.list.release());  // the record has them now
+  transaction_bytes_ += record.value.size() + record.headers.size() + (record.key ? record.key->size() : 0);
   return absl::OkStatus();
 }
 
@@ -101,8 +120,42 @@ absl::Status Producer::WriteError(rd_kafka_resp_err_t error, std::string_view re
         "{}: a record of {} bytes is larger than message.max.bytes allows; raise it here and max.message.bytes of the topic", place,
         record.value.size() + (record.key ? record.key->size() : 0) + record.headers.size());
   } else {
-    failure_ = FailedPrecondition("{}: {}", place, Describe(error, reason));
+    failure_ = Failure(place, error, reason);
   }
+  return failure_;
+}
+
+absl::Status Producer::Failure(std::string_view place, rd_kafka_resp_err_t error, std::string_view reason) const {
+  if (!transaction_) return FailedPrecondition("{}: {}", place, Describe(error, reason));
+  char text[512] = "";
+  if (error == RD_KAFKA_RESP_ERR__FATAL) {
+    error = rd_kafka_fatal_error(client_->get(), text, sizeof(text));
+    reason = text;
+  }
+  return WithContext(TransactionError(error, reason, *transaction_), place);
+}
+
+absl::Status Producer::BeginTransaction() {
+  if (is_transaction_open_) return absl::OkStatus();
+  const RdKafkaError error(rd_kafka_begin_transaction(client_->get()));
+  if (error != nullptr) {
+    FS_RETURN_IF_ERROR(Serve());
+    return TransactionError(rd_kafka_error_code(error.get()), rd_kafka_error_string(error.get()), *transaction_);
+  }
+  is_transaction_open_ = true;
+  client_->AbortAtEnd(true);
+  FailPoint("transaction-begun");
+  return absl::OkStatus();
+}
+
+void Producer::TransactionEnded() {
+  is_transaction_open_ = false;
+  transaction_bytes_ = 0;
+  client_->AbortAtEnd(false);
+}
+
+absl::Status Producer::Serve() {
+  rd_kafka_poll(client_->get(), 0);
   return failure_;
 }
 
@@ -124,7 +177,7 @@ void Producer::OnError(rd_kafka_resp_err_t error, std::string_view reason) noexc
   if (error == RD_KAFKA_RESP_ERR__FATAL) {
     char text[512] = "";
     const rd_kafka_resp_err_t fatal = rd_kafka_fatal_error(client_->get(), text, sizeof(text));
-    if (failure_.ok()) failure_ = FailedPrecondition("output to Kafka at {}: {}", client_->cluster(), Describe(fatal, text));
+    if (failure_.ok()) failure_ = Failure(fmt::format("output to Kafka at {}", client_->cluster()), fatal, text);
     return;
   }
   if (trouble_.empty()) observe::LogWarning("{}: output to Kafka at {}: {}", client_->owner(), client_->cluster(), Describe(error, reason));
@@ -137,8 +190,9 @@ void Producer::OnDelivered(const rd_kafka_message_t& message) noexcept {
     return;
   }
   if (!failure_.ok()) return;
-  failure_ = FailedPrecondition("a record for topic {}{} on Kafka at {} was not delivered: {}", rd_kafka_topic_name(message.rkt),
-                                PartitionText(message.partition), client_->cluster(), rd_kafka_err2str(message.err));
+  failure_ = Failure(fmt::format("a record for topic {}{} on Kafka at {} was not delivered", rd_kafka_topic_name(message.rkt),
+                                 PartitionText(message.partition), client_->cluster()),
+                     message.err, "");
 }
 
 }  // namespace fs::connector::kafka

@@ -1,7 +1,8 @@
 // One librdkafka producer, shared by the sinks of an instance whose client settings are equal, and the sink on top of it.
 //
 // Used on the instance's thread; librdkafka's threads only wake it, and only when a full queue made it wait. The first record that cannot
-// be delivered ends the run: Write and Flush answer with its reason from then on.
+// be delivered ends the run: Write and Flush answer with its reason from then on. With transactions (of the KafkaDecider's) a record
+// belongs to the one that is open, and the first begins it; what is open when the producer ends is aborted, unless its end is in doubt.
 #ifndef FUNCTION_STREAM_CONNECTOR_KAFKA_PRODUCER_H_
 #define FUNCTION_STREAM_CONNECTOR_KAFKA_PRODUCER_H_
 
@@ -12,6 +13,7 @@
 #include "connector/connector.h"
 #include "connector/kafka/client.h"
 #include "connector/kafka/properties.h"
+#include "connector/kafka/transaction_errors.h"
 
 namespace fs::connector::kafka {
 
@@ -19,6 +21,8 @@ class Producer final : private ClientHandler {
  public:
   static absl::StatusOr<std::shared_ptr<Producer>> Open(ClientSettings settings, const InstanceContext& context,
                                                         std::shared_ptr<Graveyard> graveyard);
+  static absl::StatusOr<std::shared_ptr<Producer>> OpenTransactional(ClientSettings settings, const InstanceContext& context,
+                                                                     TransactionNames names, std::shared_ptr<Graveyard> graveyard);
 
   [[nodiscard]] const ClientSettings& settings() const { return settings_; }
   // A handle for Write, which holds as long as the producer does. kFailedPrecondition: librdkafka refuses it.
@@ -28,16 +32,37 @@ class Producer final : private ClientHandler {
   [[nodiscard]] absl::Status Write(rd_kafka_topic_t* topic, int32_t partition, const OutputRecord& record);
   [[nodiscard]] absl::Status Flush(absl::Time deadline);
 
+  // ---- Transactions, which the decider ends.
+  [[nodiscard]] Client& client() { return *client_; }
+  [[nodiscard]] const TransactionNames& transaction() const { return *transaction_; }
+  // Nothing to do where one is open.
+  [[nodiscard]] absl::Status BeginTransaction();
+  // The end was asked for: from now on only the broker knows, and nothing may be aborted.
+  void LeaveTransaction() { client_->AbortAtEnd(false); }
+  void TransactionEnded();
+  [[nodiscard]] size_t transaction_bytes() const { return transaction_bytes_; }
+  // Serves what waits in the client: errors and delivery reports. The reason why the run is over, or what is wrong with the brokers.
+  [[nodiscard]] absl::Status Serve();
+  [[nodiscard]] const std::string& trouble() const { return trouble_; }
+
  private:
-  explicit Producer(ClientSettings settings) : settings_(std::move(settings)) {}
+  Producer(ClientSettings settings, std::optional<TransactionNames> transaction)
+      : settings_(std::move(settings)), transaction_(std::move(transaction)) {}
+  [[nodiscard]] absl::Status Start(RdKafkaConf conf, const InstanceContext& context, std::shared_ptr<Graveyard> graveyard);
 
   void OnError(rd_kafka_resp_err_t error, std::string_view reason) noexcept override;
   void OnDelivered(const rd_kafka_message_t& message) noexcept override;
   [[nodiscard]] absl::Status WriteError(rd_kafka_resp_err_t error, std::string_view reason, rd_kafka_topic_t* topic, int32_t partition,
                                         const OutputRecord& record);
 
+  // Why records cannot be delivered any more.
+  [[nodiscard]] absl::Status Failure(std::string_view place, rd_kafka_resp_err_t error, std::string_view reason) const;
+
   const ClientSettings settings_;
+  const std::optional<TransactionNames> transaction_;
   std::unique_ptr<Client> client_;
+  bool is_transaction_open_ = false;
+  size_t transaction_bytes_ = 0;
   uint32_t writes_since_poll_ = 0;
   absl::Status failure_;
   std::string trouble_;  // the last error of a broker since a record was delivered

@@ -40,6 +40,13 @@ constexpr Default kProducerDefaults[] = {
     {"partitioner", "murmur2_random"},  // the Java client's: the same key, the same partition
 };
 
+constexpr Default kTransactionDefaults[] = {
+    // The broker answers so while it still ends the transaction before; librdkafka's 100 ms would be the interval itself.
+    {"retry.backoff.ms", "10"},
+    // A checkpoint waits for a request that was lost, and a stop for the checkpoint.
+    {"socket.timeout.ms", "10000"},
+};
+
 constexpr size_t kLongestTopic = 249;
 
 absl::Status Set(rd_kafka_conf_t* conf, const char* name, const std::string& value) {
@@ -248,6 +255,27 @@ absl::StatusOr<RdKafkaConf> ProducerConf(const ClientSettings& settings, const s
   return conf;
 }
 
+absl::StatusOr<RdKafkaConf> TransactionalConf(const ClientSettings& settings, const std::string& client_id,
+                                              const std::string& transactional_id, int64_t timeout_ms) {
+  FS_ASSIGN_OR_RETURN(RdKafkaConf conf, CommonConf(settings, client_id));
+  FS_RETURN_IF_ERROR(SetAll(conf.get(), kProducerDefaults));
+  FS_RETURN_IF_ERROR(SetAll(conf.get(), kTransactionDefaults));
+  FS_RETURN_IF_ERROR(SetAll(conf.get(), settings.properties));
+  FS_RETURN_IF_ERROR(Set(conf.get(), "transactional.id", transactional_id));
+  FS_RETURN_IF_ERROR(Set(conf.get(), "transaction.timeout.ms", std::to_string(timeout_ms)));
+  return conf;
+}
+
+absl::StatusOr<RdKafkaConf> GroupReaderConf(const ClientSettings& settings, const std::string& client_id, const std::string& group) {
+  FS_ASSIGN_OR_RETURN(RdKafkaConf conf, CommonConf(settings, client_id));
+  for (const auto& [name, value] : settings.properties) {
+    if (IsOfEveryClient(name)) FS_RETURN_IF_ERROR_CONTEXT(Set(conf.get(), name.c_str(), value), name);
+  }
+  FS_RETURN_IF_ERROR(Set(conf.get(), "group.id", group));
+  FS_RETURN_IF_ERROR(Set(conf.get(), "enable.auto.commit", "false"));
+  return conf;
+}
+
 absl::Status TryConsumer(const InputSettings& settings) {
   InputSettings offline = settings;
   offline.client = Offline(settings.client);
@@ -257,6 +285,12 @@ absl::Status TryConsumer(const InputSettings& settings) {
 
 absl::Status TryProducer(const OutputSettings& settings) {
   FS_ASSIGN_OR_RETURN(RdKafkaConf conf, ProducerConf(Offline(settings.client), "check"));
+  return Try(RD_KAFKA_PRODUCER, std::move(conf));
+}
+
+absl::Status TryTransactions(const OutputSettings& settings) {
+  FS_ASSIGN_OR_RETURN(RdKafkaConf conf, TransactionalConf(Offline(settings.client), "check", "check", kShortestTransactionMs));
+  if (ValueOf(*conf, "acks") != "-1") return InvalidArgument("acks must be all");
   return Try(RD_KAFKA_PRODUCER, std::move(conf));
 }
 

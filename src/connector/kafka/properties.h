@@ -44,11 +44,20 @@ struct OutputSettings {
 [[nodiscard]] absl::StatusOr<InputSettings> ReadInput(const config::Endpoint& input);
 [[nodiscard]] absl::StatusOr<OutputSettings> ReadOutput(const config::Endpoint& output);
 
+// transaction.timeout.ms, where a checkpoint needs no more.
+constexpr int64_t kShortestTransactionMs = 60'000;
+
 // A client's full configuration: our defaults, then the user's properties, then what we own. Callbacks are the caller's to add.
 // `member`: what the group knows the client by over restarts (group.instance.id), where the user gives none.
 [[nodiscard]] absl::StatusOr<RdKafkaConf> ConsumerConf(const InputSettings& settings, const std::string& client_id,
                                                        const std::string& member);
 [[nodiscard]] absl::StatusOr<RdKafkaConf> ProducerConf(const ClientSettings& settings, const std::string& client_id);
+// The same for a producer whose records commit in transactions.
+[[nodiscard]] absl::StatusOr<RdKafkaConf> TransactionalConf(const ClientSettings& settings, const std::string& client_id,
+                                                            const std::string& transactional_id, int64_t timeout_ms);
+// A consumer on the same brokers, with what of an output's settings is meant for every client, that joins no group and commits nothing.
+[[nodiscard]] absl::StatusOr<RdKafkaConf> GroupReaderConf(const ClientSettings& settings, const std::string& client_id,
+                                                          const std::string& group);
 
 // The value that `name` has in a configuration; empty where it has none.
 [[nodiscard]] std::string ValueOf(const rd_kafka_conf_t& conf, const char* name);
@@ -57,6 +66,8 @@ struct OutputSettings {
 // librdkafka's reason.
 [[nodiscard]] absl::Status TryConsumer(const InputSettings& settings);
 [[nodiscard]] absl::Status TryProducer(const OutputSettings& settings);
+// kInvalidArgument: these settings exclude transactions, with the property that does where it is known.
+[[nodiscard]] absl::Status TryTransactions(const OutputSettings& settings);
 
 }  // namespace fs::connector::kafka
 

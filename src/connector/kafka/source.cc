@@ -221,12 +221,14 @@ absl::StatusOr<std::optional<GroupOffsets>> KafkaSource::OffsetsToCommit(const P
 RdKafkaPartitions KafkaSource::OffsetsOfHeld(const Positions& positions, const Marker& marker) const {
   Marker owned = marker;
   owned.owner = function_id_;
-  const std::string text = EncodeMarker(owned);
+  // An explicit partition is nobody's: others may name it too, or be given it by the same group.
+  const std::string text = settings_.partition ? "" : EncodeMarker(owned);
   RdKafkaPartitions list(rd_kafka_topic_partition_list_new(static_cast<int>(positions.size())));
   for (const auto& [partition, offset] : positions) {
     if (!assignment_->IsHeld(partition)) continue;
     rd_kafka_topic_partition_t* element = rd_kafka_topic_partition_list_add(list.get(), settings_.topic.c_str(), partition);
     element->offset = offset;
+    if (text.empty()) continue;
     element->metadata = rd_kafka_mem_malloc(nullptr, text.size());  // the list frees it
     element->metadata_size = text.size();
     std::memcpy(element->metadata, text.data(), text.size());

@@ -21,7 +21,7 @@ namespace fs::connector::kafka {
 
 // What the group is to be told with a checkpoint.
 struct GroupOffsets {
-  RdKafkaPartitions offsets;      // each with the checkpoint's marker as its metadata
+  RdKafkaPartitions offsets;      // each with the checkpoint's marker as its metadata; an explicit partition without
   RdKafkaGroupMetadata metadata;  // of the consumer: the group's coordinator refuses the offsets of a member that is one no more
 };
 

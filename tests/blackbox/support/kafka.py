@@ -111,6 +111,38 @@ class Kafka:
         finally:
             consumer.close()
 
+    def read_all(self, topic: str) -> list[bytes | None]:
+        """The values of a topic up to its end, partition after partition as they come; only what was committed."""
+        consumer = self._consumer("function-stream-tests", **{"enable.partition.eof": True})
+        try:
+            partitions = consumer.list_topics(topic, TIMEOUT_S).topics[topic].partitions
+            consumer.assign([TopicPartition(topic, partition, 0) for partition in partitions])
+            values: list[bytes | None] = []
+            unfinished = set(partitions)
+            deadline = time.monotonic() + TIMEOUT_S
+            while unfinished:
+                assert time.monotonic() < deadline, f"the end of {topic} was not reached within {TIMEOUT_S} s"
+                for message in consumer.consume(1000, 0.5):
+                    error = message.error()
+                    if error is None:
+                        values.append(message.value())
+                    elif error.code() == KafkaError._PARTITION_EOF:
+                        unfinished.discard(message.partition())
+                    elif not error.retriable():
+                        raise KafkaException(error)
+            return values
+        finally:
+            consumer.close()
+
+    def end(self, topic: str, partition: int = 0) -> int:
+        """The offset after the partition's last record."""
+        consumer = self._consumer("function-stream-tests")
+        try:
+            end: int = consumer.get_watermark_offsets(TopicPartition(topic, partition), TIMEOUT_S)[1]
+            return end
+        finally:
+            consumer.close()
+
     def committed(self, group: str, topic: str, partition: int = 0) -> int | None:
         """The position that a group committed; None: none yet."""
         consumer = self._consumer(group)
@@ -120,7 +152,7 @@ class Kafka:
         finally:
             consumer.close()
 
-    def _consumer(self, group: str) -> Consumer:
+    def _consumer(self, group: str, **properties: object) -> Consumer:
         return Consumer(
             {
                 "bootstrap.servers": self.bootstrap_servers,
@@ -128,6 +160,7 @@ class Kafka:
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",
                 "isolation.level": "read_committed",
+                **properties,
             }
         )
 

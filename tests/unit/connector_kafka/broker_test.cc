@@ -81,7 +81,9 @@ struct Seen {
 struct Instance {
   explicit Instance(std::shared_ptr<Connector> from, const std::string& name = "test", const std::string& server = "")
       : connector(std::move(from)) {
-    auto opened = connector->OpenSession({name, name + "-id", 0, waker, server.empty() ? NewServerId() : server});
+    InstanceContext context{name, name + "-id", 0, waker};
+    context.server_id = server.empty() ? NewServerId() : server;
+    auto opened = connector->OpenSession(context);
     EXPECT_TRUE(opened.ok());
     session = *std::move(opened);
   }

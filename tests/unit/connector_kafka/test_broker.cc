@@ -11,7 +11,7 @@
 
 #include <atomic>
 #include <cstdlib>
-#include <functional>
+#include <utility>
 #include <vector>
 
 #include "base/status.h"
@@ -23,7 +23,24 @@ namespace {
 using RdKafkaNewTopic = std::unique_ptr<rd_kafka_NewTopic_t, Destroy<rd_kafka_NewTopic_destroy>>;
 using RdKafkaDeleteTopic = std::unique_ptr<rd_kafka_DeleteTopic_t, Destroy<rd_kafka_DeleteTopic_destroy>>;
 using RdKafkaDeleteRecords = std::unique_ptr<rd_kafka_DeleteRecords_t, Destroy<rd_kafka_DeleteRecords_destroy>>;
-using AdminClient = std::unique_ptr<rd_kafka_t, Destroy<rd_kafka_destroy>>;
+using RdKafkaGroupOffsets = std::unique_ptr<rd_kafka_ListConsumerGroupOffsets_t, Destroy<rd_kafka_ListConsumerGroupOffsets_destroy>>;
+using PlainClient = std::unique_ptr<rd_kafka_t, Destroy<rd_kafka_destroy>>;
+
+PlainClient NewClient(rd_kafka_type_t type, const std::vector<std::pair<const char*, std::string>>& properties) {
+  RdKafkaConf conf(rd_kafka_conf_new());
+  rd_kafka_conf_set(conf.get(), "bootstrap.servers", BrokerAddress().c_str(), nullptr, 0);
+  for (const auto& [name, value] : properties) rd_kafka_conf_set(conf.get(), name, value.c_str(), nullptr, 0);
+  char reason[256];
+  PlainClient client(rd_kafka_new(type, conf.release(), reason, sizeof(reason)));
+  EXPECT_NE(client, nullptr) << reason;
+  return client;
+}
+
+void ExpectAnswer(rd_kafka_queue_t& queue, const char* what) {
+  const RdKafkaEvent event(rd_kafka_queue_poll(&queue, 20000));
+  ASSERT_NE(event, nullptr) << "no answer to " << what;
+  ASSERT_EQ(rd_kafka_event_error(event.get()), RD_KAFKA_RESP_ERR_NO_ERROR) << rd_kafka_event_error_string(event.get());
+}
 
 sockaddr_in Loopback(uint16_t port) {
   sockaddr_in address = {};
@@ -57,45 +74,79 @@ std::string NewTopic(int partitions, bool create) {
   return topic;
 }
 
-namespace {
-
-// One request of an administrator, and its answer.
-RdKafkaEvent Administer(const std::function<void(rd_kafka_t*, rd_kafka_queue_t*)>& request) {
-  RdKafkaConf conf(rd_kafka_conf_new());
-  rd_kafka_conf_set(conf.get(), "bootstrap.servers", BrokerAddress().c_str(), nullptr, 0);
-  char reason[256];
-  const AdminClient admin(rd_kafka_new(RD_KAFKA_PRODUCER, conf.release(), reason, sizeof(reason)));
-  const RdKafkaQueue queue(rd_kafka_queue_new(admin.get()));
-  request(admin.get(), queue.get());
-  RdKafkaEvent event(rd_kafka_queue_poll(queue.get(), 20000));
-  EXPECT_NE(event, nullptr) << "no answer to an administrator";
-  if (event != nullptr) {
-    EXPECT_EQ(rd_kafka_event_error(event.get()), RD_KAFKA_RESP_ERR_NO_ERROR) << rd_kafka_event_error_string(event.get());
-  }
-  return event;
-}
-
-}  // namespace
-
 void CreateTopic(const std::string& topic, int partitions) {
+  const PlainClient admin = NewClient(RD_KAFKA_PRODUCER, {});
+  const RdKafkaQueue queue(rd_kafka_queue_new(admin.get()));
   char reason[256];
   const RdKafkaNewTopic wanted(rd_kafka_NewTopic_new(topic.c_str(), partitions, 1, reason, sizeof(reason)));
   rd_kafka_NewTopic_t* list[] = {wanted.get()};
-  Administer([&](rd_kafka_t* admin, rd_kafka_queue_t* queue) { rd_kafka_CreateTopics(admin, list, 1, nullptr, queue); });
+  rd_kafka_CreateTopics(admin.get(), list, 1, nullptr, queue.get());
+  ExpectAnswer(*queue, "CreateTopics");
 }
 
 void DeleteTopic(const std::string& topic) {
+  const PlainClient admin = NewClient(RD_KAFKA_PRODUCER, {});
+  const RdKafkaQueue queue(rd_kafka_queue_new(admin.get()));
   const RdKafkaDeleteTopic unwanted(rd_kafka_DeleteTopic_new(topic.c_str()));
   rd_kafka_DeleteTopic_t* list[] = {unwanted.get()};
-  Administer([&](rd_kafka_t* admin, rd_kafka_queue_t* queue) { rd_kafka_DeleteTopics(admin, list, 1, nullptr, queue); });
+  rd_kafka_DeleteTopics(admin.get(), list, 1, nullptr, queue.get());
+  ExpectAnswer(*queue, "DeleteTopics");
+}
+
+std::vector<std::string> ReadCommitted(const std::string& topic) {
+  const PlainClient reader = NewClient(RD_KAFKA_CONSUMER, {{"group.id", "function-stream-tests"},
+                                                           {"enable.auto.commit", "false"},
+                                                           {"enable.partition.eof", "true"},
+                                                           {"isolation.level", "read_committed"}});
+  const RdKafkaPartitions partitions(rd_kafka_topic_partition_list_new(1));
+  rd_kafka_topic_partition_list_add(partitions.get(), topic.c_str(), 0)->offset = RD_KAFKA_OFFSET_BEGINNING;
+  rd_kafka_assign(reader.get(), partitions.get());
+  std::vector<std::string> values;
+  const absl::Time deadline = absl::Now() + absl::Seconds(30);
+  while (absl::Now() < deadline) {
+    const RdKafkaMessage message(rd_kafka_consumer_poll(reader.get(), 1000));
+    if (message == nullptr) continue;
+    if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) return values;
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) values.emplace_back(static_cast<const char*>(message->payload), message->len);
+  }
+  ADD_FAILURE() << "the end of topic " << topic << " was not reached";
+  return values;
+}
+
+std::map<std::string, CommittedOffset> CommittedBy(const std::string& group) {
+  const PlainClient reader = NewClient(RD_KAFKA_CONSUMER, {{"group.id", group}});
+  const RdKafkaQueue queue(rd_kafka_queue_new(reader.get()));
+  const RdKafkaAdminOptions options(rd_kafka_AdminOptions_new(reader.get(), RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS));
+  const RdKafkaGroupOffsets question(rd_kafka_ListConsumerGroupOffsets_new(group.c_str(), nullptr));
+  rd_kafka_ListConsumerGroupOffsets_t* list[] = {question.get()};
+  rd_kafka_ListConsumerGroupOffsets(reader.get(), list, 1, options.get(), queue.get());
+  const RdKafkaEvent event(rd_kafka_queue_poll(queue.get(), 20000));
+  std::map<std::string, CommittedOffset> committed;
+  if (event == nullptr || rd_kafka_event_error(event.get()) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    ADD_FAILURE() << "no answer about group " << group;
+    return committed;
+  }
+  size_t count = 0;
+  const rd_kafka_group_result_t** groups =
+      rd_kafka_ListConsumerGroupOffsets_result_groups(rd_kafka_event_ListConsumerGroupOffsets_result(event.get()), &count);
+  const rd_kafka_topic_partition_list_t* places = count == 0 ? nullptr : rd_kafka_group_result_partitions(groups[0]);
+  for (int i = 0; places != nullptr && i < places->cnt; ++i) {
+    const rd_kafka_topic_partition_t& place = places->elems[i];
+    if (place.offset < 0) continue;
+    committed[place.topic] = {place.offset, {static_cast<const char*>(place.metadata), place.metadata_size}};
+  }
+  return committed;
 }
 
 void DeleteRecords(const std::string& topic, int32_t partition, int64_t before) {
+  const PlainClient admin = NewClient(RD_KAFKA_PRODUCER, {});
+  const RdKafkaQueue queue(rd_kafka_queue_new(admin.get()));
   const RdKafkaPartitions offsets(rd_kafka_topic_partition_list_new(1));
   rd_kafka_topic_partition_list_add(offsets.get(), topic.c_str(), partition)->offset = before;
   const RdKafkaDeleteRecords unwanted(rd_kafka_DeleteRecords_new(offsets.get()));
   rd_kafka_DeleteRecords_t* list[] = {unwanted.get()};
-  Administer([&](rd_kafka_t* admin, rd_kafka_queue_t* queue) { rd_kafka_DeleteRecords(admin, list, 1, nullptr, queue); });
+  rd_kafka_DeleteRecords(admin.get(), list, 1, nullptr, queue.get());
+  ExpectAnswer(*queue, "DeleteRecords");
 }
 
 namespace {

@@ -3,8 +3,10 @@
 #define FUNCTION_STREAM_TESTS_CONNECTOR_KAFKA_TEST_BROKER_H_
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/thread.h"
 #include "connector/kafka/handles.h"
@@ -31,6 +33,15 @@ class OpenTransaction {
  private:
   rd_kafka_t* producer_;
 };
+
+// The values of a topic's partition 0 up to its end, as a reader of committed records sees them.
+std::vector<std::string> ReadCommitted(const std::string& topic);
+// What a group has committed, by topic: the offset and metadata of partition 0. Nothing that is pending.
+struct CommittedOffset {
+  int64_t offset = -1;
+  std::string metadata;
+};
+std::map<std::string, CommittedOffset> CommittedBy(const std::string& group);
 
 // A port of this machine that leads to the broker once Open() was called; until then nobody listens there. Clients that reach the
 // broker through it learn its real address.

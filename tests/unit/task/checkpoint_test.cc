@@ -24,6 +24,11 @@ OutputRecord Result() {
   return record;
 }
 
+// Nothing here is ever away.
+Patience NoPatience() {
+  return [](WaitingIn, absl::Duration, const absl::Status& what) { return what; };
+}
+
 class CheckpointTest : public testing::Test {
  protected:
   CheckpointTest() {
@@ -42,10 +47,11 @@ class CheckpointTest : public testing::Test {
   // A new owner opens everything, as a restarted instance does.
   void Open(const std::string& state_name = "state") {
     state_ = *state::FunctionState::Open(*states_, folder_.path() / state_name);
-    session_ = *connector_->OpenSession({"function", "function-id", 0, std::make_shared<Waker>()});
+    session_ = *connector_->OpenSession(
+        {.function_name = "function", .function_id = "function-id", .waker = std::make_shared<Waker>(), .exactly_once = true});
     sink_ = *session_->OpenSink(TopicEndpoint("out"));
     protocol_ = std::make_unique<CheckpointProtocol>(*state_, session_->decider(), std::vector<connector::Sink*>{sink_.get()},
-                                                     std::vector<std::string>{"in"});
+                                                     std::vector<std::string>{"in"}, NoPatience());
   }
   absl::StatusOr<std::optional<state::Checkpoint>> Recover() {
     auto recovered = protocol_->Recover();
@@ -75,7 +81,7 @@ class CheckpointTest : public testing::Test {
   state::Checkpoint Next(const state::Checkpoint& last) {
     state::Checkpoint next = last;
     ++next.sequence;
-    next.positions = EncodeProgress({positions_, {""}}, std::vector<std::string>{"in"});
+    next.positions = EncodeProgress({.inputs = positions_, .sink_marks = {""}}, std::vector<std::string>{"in"});
     return next;
   }
 
@@ -130,7 +136,7 @@ TEST_F(CheckpointTest, TheFirstCheckpointPreparedAndNotDecidedIsRolledBack) {
   Open();
   ASSERT_TRUE(Recover().ok());
   Process(1);
-  ASSERT_TRUE(state_->Prepare({"run", 1, EncodeProgress({positions_, {}}, {}), std::nullopt}).ok());
+  ASSERT_TRUE(state_->Prepare({"run", 1, EncodeProgress({.inputs = positions_, .sink_marks = {}}, {}), std::nullopt}).ok());
   Crash();
 
   Open();
@@ -162,7 +168,8 @@ TEST_F(CheckpointTest, PreparedAndDecidedIsCommitted) {
 TEST_F(CheckpointTest, AnOlderOwnerCannotCommitAfterANewOneRecovered) {
   Open();
   ASSERT_TRUE(Recover().ok());
-  auto newer = *connector_->OpenSession({"function", "function-id", 0, std::make_shared<Waker>()});
+  auto newer = *connector_->OpenSession(
+      {.function_name = "function", .function_id = "function-id", .waker = std::make_shared<Waker>(), .exactly_once = true});
   ASSERT_TRUE(newer->decider()->Recover(absl::InfiniteFuture()).ok());
   Process(1);
   EXPECT_EQ(Take().code(), absl::StatusCode::kFailedPrecondition);
@@ -203,7 +210,8 @@ TEST_F(CheckpointTest, AStateWhoseLogWasLostIsRefused) {
 
 TEST_F(CheckpointTest, WithoutADeciderTheStateDecides) {
   Open();
-  protocol_ = std::make_unique<CheckpointProtocol>(*state_, nullptr, std::vector<connector::Sink*>{}, std::vector<std::string>{"in"});
+  protocol_ =
+      std::make_unique<CheckpointProtocol>(*state_, nullptr, std::vector<connector::Sink*>{}, std::vector<std::string>{"in"}, NoPatience());
   ASSERT_TRUE(protocol_->Recover().ok());
   ASSERT_TRUE((*state_->GetOrCreateStore("s"))->Put("key", "5").ok());
   positions_[0][3] = 6;
@@ -212,7 +220,8 @@ TEST_F(CheckpointTest, WithoutADeciderTheStateDecides) {
   Crash();
 
   Open();
-  protocol_ = std::make_unique<CheckpointProtocol>(*state_, nullptr, std::vector<connector::Sink*>{}, std::vector<std::string>{"in"});
+  protocol_ =
+      std::make_unique<CheckpointProtocol>(*state_, nullptr, std::vector<connector::Sink*>{}, std::vector<std::string>{"in"}, NoPatience());
   const auto recovered = protocol_->Recover();
   ASSERT_TRUE(recovered.ok() && recovered->has_value());
   EXPECT_EQ((*recovered)->function_bytes, "mine");

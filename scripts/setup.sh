@@ -6,7 +6,7 @@ set -euo pipefail
 
 packages=(
   # tools
-  build-essential ca-certificates ccache cmake git ninja-build patch pkg-config python3 python3-venv xz-utils
+  build-essential ca-certificates ccache cmake git libfaketime ninja-build patch pkg-config python3 python3-venv xz-utils
   # the server's libraries
   libabsl-dev libcli11-dev libcurl4-openssl-dev libfmt-dev libgmock-dev libgrpc++-dev libgtest-dev liblz4-dev libprotobuf-dev
   librocksdb-dev libsasl2-dev libspdlog-dev libssl-dev libyaml-cpp-dev libzip-dev libzstd-dev nlohmann-json3-dev protobuf-compiler

@@ -6,6 +6,11 @@
 #include <rocksdb/env.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
+#include <cstdarg>
+#include <cstdio>
+#include <memory>
 #include <set>
 #include <system_error>
 
@@ -21,6 +26,23 @@ OpenFolders& open_folders() {
   static auto* folders = new OpenFolders;
   return *folders;
 }
+
+constexpr size_t kLongestWarning = 1024;
+std::atomic<void (*)(std::string_view)> write_warning{nullptr};
+
+class WarningLogger final : public rocksdb::Logger {
+ public:
+  using rocksdb::Logger::Logv;
+  WarningLogger() : Logger(rocksdb::InfoLogLevel::WARN_LEVEL) {}
+  // Reached for WARN_LEVEL and above only.
+  void Logv(const char* format, va_list arguments) override {
+    const auto write = write_warning.load(std::memory_order_acquire);
+    if (write == nullptr) return;
+    char text[kLongestWarning];
+    const int size = std::vsnprintf(text, sizeof(text), format, arguments);
+    if (size > 0) write({text, std::min<size_t>(static_cast<size_t>(size), sizeof(text) - 1)});
+  }
+};
 
 // The process that holds RocksDB's lock file. Only asked when this process does not hold it itself: closing any descriptor of the
 // file would give up the lock.
@@ -47,6 +69,8 @@ absl::Status RocksDbError(const rocksdb::Status& status, const std::filesystem::
   return MakeError(code, "{}: {}", folder.native(), status.ToString());
 }
 
+void SetDatabaseWarnings(void (*write)(std::string_view warning)) { write_warning.store(write, std::memory_order_release); }
+
 rocksdb::Options DatabaseOptions(rocksdb::Env* env) {
   rocksdb::Options options;
   options.env = env;
@@ -56,9 +80,7 @@ rocksdb::Options DatabaseOptions(rocksdb::Env* env) {
   options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
   options.track_and_verify_wals_in_manifest = true;
   options.avoid_flush_during_shutdown = true;
-  options.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
-  options.max_log_file_size = 1 << 20;
-  options.keep_log_file_num = 2;
+  options.info_log = std::make_shared<WarningLogger>();
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;
   options.max_open_files = 256;

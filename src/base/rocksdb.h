@@ -20,8 +20,12 @@ inline std::string_view View(const rocksdb::Slice& slice) { return {slice.data()
 // kResourceExhausted, everything else kInternal.
 [[nodiscard]] absl::Status RocksDbError(const rocksdb::Status& status, const std::filesystem::path& folder);
 
-// Options fit for many small databases in one process: threads shared, log files bounded, no timers, files grow as they are written.
+// Options fit for many small databases in one process: threads shared, no log files, no timers, files grow as they are written.
 [[nodiscard]] rocksdb::Options DatabaseOptions(rocksdb::Env* env);
+
+// Where RocksDB's own warnings go, for all databases opened with DatabaseOptions; nowhere before the first call. `write` is called by any
+// thread. (RocksDB's log files are not an option: Debian's build aborts the process at the second line after one that a full disk refused.)
+void SetDatabaseWarnings(void (*write)(std::string_view warning));
 
 // The claim of this process to the database in one folder, held for as long as it is open.
 class DatabaseFolder {

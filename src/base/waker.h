@@ -11,6 +11,8 @@
 
 #include <atomic>
 
+#include "base/steady_clock.h"
+
 namespace fs {
 
 class Waker {
@@ -18,14 +20,14 @@ class Waker {
   void Wake() noexcept {
     if (woken_.exchange(true, std::memory_order_acq_rel)) return;
     absl::MutexLock lock(&mutex_);
-    condition_.Signal();
+    condition_.SignalAll();
   }
 
-  // Returns at the next Wake(), at once if there was one since the last wait, or at the deadline. One waiting thread.
+  // Returns at the next Wake(), at once if there was one since the last wait, or at the deadline (SteadyNow's). One waiting thread.
   void WaitUntil(absl::Time deadline) {
     absl::MutexLock lock(&mutex_);
     while (!woken_.load(std::memory_order_acquire)) {
-      if (condition_.WaitWithDeadline(&mutex_, deadline)) break;
+      if (!condition_.WaitUntil(mutex_, deadline)) break;
     }
     woken_.store(false, std::memory_order_release);
   }
@@ -36,7 +38,7 @@ class Waker {
  private:
   std::atomic<bool> woken_{false};
   absl::Mutex mutex_;
-  absl::CondVar condition_;
+  SteadyCondition condition_;
 };
 
 }  // namespace fs

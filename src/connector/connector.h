@@ -2,7 +2,7 @@
 //
 // A connector is a folder under connector/ and one line in registry.cc. Sources, sinks and deciders belong to one instance and are
 // used on its thread only; a Connector is shared by the server and thread-safe. Blocking is never allowed here but in the calls
-// that say so: the instance's thread must be free to stop within a second.
+// that say so: the instance's thread must be free to stop within a second. Deadlines are SteadyNow's (base/steady_clock.h).
 #ifndef FUNCTION_STREAM_CONNECTOR_CONNECTOR_H_
 #define FUNCTION_STREAM_CONNECTOR_CONNECTOR_H_
 

@@ -32,10 +32,6 @@ Watchdog::Clock::duration Tick(Watchdog::Clock::duration limit) {
   return std::clamp(limit / 8, Watchdog::kShortestTick, Watchdog::kLongestTick);
 }
 
-absl::Duration ToAbsl(Watchdog::Clock::duration duration) {
-  return absl::Nanoseconds(std::chrono::duration_cast<std::chrono::nanoseconds>(duration).count());
-}
-
 }  // namespace
 
 Watchdog::Watched::Watched(Watchdog& watchdog, Clock::duration limit)
@@ -100,9 +96,7 @@ Watchdog::Verdict Watchdog::Watched::EndCall(size_t accessible) {
 void Watchdog::Watched::SleepUntil(Clock::time_point deadline) {
   absl::MutexLock lock(&mutex_);
   while (stage_ == Stage::kRunning) {
-    const Clock::time_point now = Clock::now();
-    if (now >= deadline) return;
-    stopped_.WaitWithTimeout(&mutex_, ToAbsl(deadline - now));
+    if (!stopped_.WaitUntil(mutex_, deadline)) return;
   }
 }
 
@@ -163,7 +157,7 @@ Watchdog::~Watchdog() {
   {
     absl::MutexLock lock(&mutex_);
     end_ = true;
-    woken_.Signal();
+    woken_.SignalAll();
   }
   thread_.Join();
 }
@@ -171,7 +165,7 @@ Watchdog::~Watchdog() {
 void Watchdog::Wake() {
   absl::MutexLock lock(&mutex_);
   wake_ = true;
-  woken_.Signal();
+  woken_.SignalAll();
 }
 
 bool Watchdog::AnyInCall() const {
@@ -204,12 +198,12 @@ void Watchdog::Run() {
     const Clock::time_point now = Clock::now();
     const Clock::time_point next = LookAtAll(now, active);
     if (active) {
-      while (!wake_ && !end_ && !woken_.WaitWithTimeout(&mutex_, ToAbsl(next - Clock::now()))) {
+      while (!wake_ && !end_ && woken_.WaitUntil(mutex_, next)) {
       }
       continue;
     }
     asleep_.store(true, std::memory_order_seq_cst);
-    while (!wake_ && !end_ && !AnyInCall()) woken_.Wait(&mutex_);
+    while (!wake_ && !end_ && !AnyInCall()) woken_.Wait(mutex_);
     asleep_.store(false, std::memory_order_seq_cst);
   }
 }

@@ -53,6 +53,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "base/steady_clock.h"
 #include "base/thread.h"
 #include "sandbox/fault_handler.h"
 
@@ -129,7 +130,7 @@ class Watchdog {
     uint64_t calls_seen_ = 0;           // the watchdog's
 
     absl::Mutex mutex_;
-    absl::CondVar stopped_;
+    SteadyCondition stopped_;
     bool is_interrupted_ ABSL_GUARDED_BY(mutex_) = false;
     Stage stage_ ABSL_GUARDED_BY(mutex_) = Stage::kRunning;
     Verdict verdict_ ABSL_GUARDED_BY(mutex_) = Verdict::kNone;
@@ -160,7 +161,7 @@ class Watchdog {
   std::atomic<bool> asleep_{false};
 
   absl::Mutex mutex_;
-  absl::CondVar woken_;
+  SteadyCondition woken_;
   bool wake_ ABSL_GUARDED_BY(mutex_) = false;
   bool end_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<Watched*> watched_ ABSL_GUARDED_BY(mutex_);

@@ -7,6 +7,7 @@
 #include <system_error>
 #include <utility>
 
+#include "base/rocksdb.h"
 #include "connector/embedded/embedded_connector.h"
 #include "connector/file/file_connector.h"
 #include "connector/kafka/kafka_connector.h"
@@ -58,6 +59,7 @@ std::string PythonVersion(const std::filesystem::path& wasm_path) {
 absl::StatusOr<std::unique_ptr<Application>> Application::Start(const config::ServerConfig& config) {
   FS_RETURN_IF_ERROR(InitLog(config));
   observe::LogInfo("function-stream {} starting, configuration from {}", FS_VERSION, config.origin);
+  SetDatabaseWarnings([](std::string_view warning) { observe::LogWarning("rocksdb: {}", warning); });
   for (const std::string& warning : config.warnings) observe::LogWarning("{}", warning);
 
   auto application = std::unique_ptr<Application>(new Application);

@@ -37,6 +37,8 @@ int Run(const std::optional<std::string>& config_flag) {
   pthread_sigmask(SIG_BLOCK, &ending, nullptr);
   // A client that went away is an error of a write, not the end of the server.
   signal(SIGPIPE, SIG_IGN);
+  // So is a file that may not grow (ulimit -f).
+  signal(SIGXFSZ, SIG_IGN);
   RaiseFileLimit();
 
   const absl::StatusOr<fs::config::ServerConfig> config = fs::config::LoadServerConfig(config_flag);

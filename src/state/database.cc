@@ -45,6 +45,14 @@ absl::Status Database::Destroy(Environment& environment, const std::filesystem::
   return absl::OkStatus();
 }
 
+absl::Status Database::Error(const rocksdb::Status& status) const {
+  if (status.ok()) [[likely]]
+    return absl::OkStatus();
+  absl::Status error = RocksDbError(status, folder_.path());
+  failure_.Update(error);
+  return error;
+}
+
 absl::StatusOr<bool> Database::Get(std::string_view key, rocksdb::PinnableSlice& value) const {
   value.Reset();
   const rocksdb::Status status = database_->Get(rocksdb::ReadOptions(), database_->DefaultColumnFamily(), key, &value);

@@ -43,7 +43,9 @@ class Database {
   [[nodiscard]] absl::Status RollbackPrepared();
 
   // The status as an error of this database.
-  [[nodiscard]] absl::Status Error(const rocksdb::Status& status) const { return RocksDbError(status, folder_.path()); }
+  [[nodiscard]] absl::Status Error(const rocksdb::Status& status) const;
+  // The first error since Open. What was read since may be wrong: nothing that follows from it may be written.
+  [[nodiscard]] const absl::Status& failure() const { return failure_; }
   [[nodiscard]] const std::filesystem::path& folder() const { return folder_.path(); }
 
  private:
@@ -54,6 +56,7 @@ class Database {
   std::unique_ptr<rocksdb::TransactionDB> database_;
   std::unique_ptr<rocksdb::Transaction> transaction_;  // the prepared one
   bool is_durable_;
+  mutable absl::Status failure_;
 };
 
 }  // namespace fs::state

@@ -156,6 +156,7 @@ void State::DiscardPending() {
 }
 
 absl::Status State::FillBatch(const Checkpoint& checkpoint) {
+  FS_RETURN_IF_ERROR(database_->failure());
   if (prepared_) {
     return FailedPrecondition("{}: checkpoint {} awaits its decision", database_->folder().native(), prepared_->sequence);
   }

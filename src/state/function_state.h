@@ -70,7 +70,8 @@ class FunctionState {
   // alone do not count.
   [[nodiscard]] virtual bool keeps_state() const = 0;
 
-  // ---- Checkpoints. last(): of the newest committed one, none in a fresh state.
+  // ---- Checkpoints. last(): of the newest committed one, none in a fresh state. After an error of the database, a read's too, none is
+  // taken any more: Commit and Prepare return that error, and the state has to be opened anew.
   [[nodiscard]] virtual const std::optional<Checkpoint>& last() const = 0;
   [[nodiscard]] virtual absl::Status Commit(const Checkpoint& checkpoint) = 0;
   [[nodiscard]] virtual absl::Status Prepare(const Checkpoint& checkpoint) = 0;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/failpoint.h"
+#include "base/steady_clock.h"
 #include "positions.pb.h"
 
 namespace fs::task {
@@ -151,11 +152,11 @@ connector::Marker CheckpointProtocol::last() const { return {run_id_, sequence_,
 
 template <typename Step>
 absl::Status CheckpointProtocol::Await(WaitingIn where, const Step& step) const {
-  const absl::Time started = absl::Now();
+  const absl::Time started = SteadyNow();
   while (true) {
-    const absl::Status status = step(absl::Now() + kSlice);
+    const absl::Status status = step(SteadyNow() + kSlice);
     if (!absl::IsDeadlineExceeded(status)) return status;
-    FS_RETURN_IF_ERROR(patience_(where, absl::Now() - started, status));
+    FS_RETURN_IF_ERROR(patience_(where, SteadyNow() - started, status));
   }
 }
 

@@ -1,10 +1,9 @@
 #include "task/instance.h"
 
-#include <absl/time/clock.h>
-
 #include <algorithm>
 #include <utility>
 
+#include "base/steady_clock.h"
 #include "observe/log.h"
 #include "task/delivery.h"
 #include "task/ownership.h"
@@ -45,7 +44,12 @@ Instance::Instance(InstanceSpec spec)
 Instance::~Instance() { interruptible_.store(nullptr); }
 
 absl::Status Instance::Open() {
-  FS_ASSIGN_OR_RETURN_CONTEXT(state_, state::FunctionState::Open(*spec_.states, spec_.state_folder), "state");
+  absl::StatusOr<std::unique_ptr<state::FunctionState>> state = state::FunctionState::Open(*spec_.states, spec_.state_folder);
+  if (absl::IsDataLoss(state.status())) {
+    return DataLoss("the state is damaged: {}; start the function from a retained checkpoint, or drop the function and create it anew",
+                    Message(state.status()));
+  }
+  FS_ASSIGN_OR_RETURN_CONTEXT(state_, std::move(state), "state");
   FS_RETURN_IF_ERROR(OpenConnectors());
 
   std::vector<connector::Sink*> sinks;
@@ -81,8 +85,8 @@ absl::Status Instance::Open() {
     polled_input_ = i;
     FS_RETURN_IF_ERROR_CONTEXT(inputs_[i].source->Start(positions_[i], *this), inputs_[i].topic);
   }
-  checkpoint_due_ = absl::Now();
-  heartbeat_due_ = absl::Now() + config_.heartbeat_interval;
+  checkpoint_due_ = SteadyNow();
+  heartbeat_due_ = SteadyNow() + config_.heartbeat_interval;
   // A sink that is cut back needs to know from the start to where.
   const bool has_mark = std::any_of(sinks_.begin(), sinks_.end(), [](const auto& sink) { return !sink->Mark().empty(); });
   if (!checkpoint && has_mark) FS_RETURN_IF_ERROR(CommitWith(std::nullopt));
@@ -177,7 +181,7 @@ absl::Status Instance::Run() {
 absl::Status Instance::Loop() {
   while (!stopping()) {
     FS_ASSIGN_OR_RETURN(const absl::Time look_again, Turn());
-    const absl::Time now = absl::Now();
+    const absl::Time now = SteadyNow();
     if (is_dirty() && (now >= checkpoint_due_ || pending_bytes() > kMaxPendingBytes)) FS_RETURN_IF_ERROR(TakeCheckpoint());
     if (now >= heartbeat_due_) FS_RETURN_IF_ERROR(Heartbeat());
     if (look_again > now) spec_.waker->WaitUntil(std::min({look_again, heartbeat_due_, is_dirty() ? checkpoint_due_ : heartbeat_due_}));
@@ -214,13 +218,13 @@ absl::StatusOr<absl::Time> Instance::Turn() {
   const bool is_away = !unavailable.empty();
   Waiting(std::move(unavailable));
   if (has_more) return absl::InfinitePast();
-  return is_away ? absl::Now() + kUnavailableWait : absl::InfiniteFuture();
+  return is_away ? SteadyNow() + kUnavailableWait : absl::InfiniteFuture();
 }
 
 absl::Status Instance::ProcessBatch(size_t input, std::span<const Record> records) {
   while (!records.empty()) {
     has_marked_ = false;
-    const absl::Time started = absl::Now();
+    const absl::Time started = SteadyNow();
     absl::StatusOr<sandbox::BatchResult> processed = guest_->Process(inputs_[input].source_id, static_cast<uint32_t>(input), records);
     if (!processed.ok()) {
       const size_t index = std::min(guest_->processed_before_end(), records.size() - 1);
@@ -229,7 +233,7 @@ absl::Status Instance::ProcessBatch(size_t input, std::span<const Record> record
                          fmt::format("{} partition {} offset {}", inputs_[input].topic, records[index].partition, records[index].offset));
     }
     const sandbox::BatchResult& result = *processed;
-    const double seconds = absl::ToDoubleSeconds(absl::Now() - started) / static_cast<double>(std::max<size_t>(result.processed, 1));
+    const double seconds = absl::ToDoubleSeconds(SteadyNow() - started) / static_cast<double>(std::max<size_t>(result.processed, 1));
     seconds_per_message_ = seconds_per_message_ == 0 ? seconds : 0.7 * seconds_per_message_ + 0.3 * seconds;
 
     Advance(input, records.first(result.processed));
@@ -291,7 +295,7 @@ absl::Status Instance::WriteEmitted() {
     if (!absl::IsUnavailable(status)) return WithContext(status, config_.outputs[channel].path);
     if (stopping()) return absl::CancelledError("stopped while an output was full");
     Waiting(fmt::format("{}: {}", config_.outputs[channel].path, Message(status)));
-    spec_.waker->WaitUntil(absl::Now() + kFullSinkWait);
+    spec_.waker->WaitUntil(SteadyNow() + kFullSinkWait);
   }
   if (written > 0) {
     has_progress_ = true;
@@ -315,8 +319,8 @@ absl::Status Instance::KeepWaiting(WaitingIn step, absl::Duration since, const a
   if ((step == WaitingIn::kDecision || is_rebalancing_) && since > kDecisionPatience) return what;
   if (!stopping()) return absl::OkStatus();
   if (step == WaitingIn::kRecovery) return absl::CancelledError("stopped while starting");
-  if (give_up_ == absl::InfiniteFuture()) give_up_ = absl::Now() + kPatienceAtStop;
-  if (absl::Now() < give_up_) return absl::OkStatus();
+  if (give_up_ == absl::InfiniteFuture()) give_up_ = SteadyNow() + kPatienceAtStop;
+  if (SteadyNow() < give_up_) return absl::OkStatus();
   Log(30, fmt::format("stopped before all outputs arrived; what was not committed comes again at the next start: {}", Message(what)));
   return absl::CancelledError("stopped while an output was away");
 }
@@ -328,7 +332,7 @@ absl::Status Instance::CommitWith(std::optional<std::string> function_bytes) {
   Waiting("");
   has_progress_ = false;
   since_checkpoint_ = 0;
-  checkpoint_due_ = absl::Now() + checkpoint_interval_;
+  checkpoint_due_ = SteadyNow() + checkpoint_interval_;
   spec_.counters->checkpoint_id.store(checkpoints_->next_sequence() - 1, std::memory_order_relaxed);
   for (size_t i = 0; i < inputs_.size(); ++i) {
     connector::Marker marker = checkpoints_->last();
@@ -340,7 +344,7 @@ absl::Status Instance::CommitWith(std::optional<std::string> function_bytes) {
 }
 
 absl::Status Instance::Heartbeat() {
-  heartbeat_due_ = absl::Now() + config_.heartbeat_interval;
+  heartbeat_due_ = SteadyNow() + config_.heartbeat_interval;
   const absl::StatusOr<bool> healthy = guest_->CheckHeartbeat();
   if (!healthy.ok()) {
     if (!absl::IsAborted(healthy.status())) return healthy.status();

@@ -8,6 +8,7 @@
 #include <system_error>
 #include <utility>
 
+#include "base/steady_clock.h"
 #include "observe/log.h"
 #include "task/delivery.h"
 #include "task/task.h"
@@ -226,7 +227,7 @@ void SupervisorImpl::Shutdown() {
   }
   for (const auto& task : tasks) task->RequestStop();
   // One grace for all: functions that hang must not add up.
-  const absl::Time grace = absl::Now() + Task::kStopGrace;
+  const absl::Time grace = SteadyNow() + Task::kStopGrace;
   for (const auto& task : tasks) {
     if (!task->WaitEnded(grace)) task->Interrupt();
   }

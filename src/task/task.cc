@@ -6,6 +6,7 @@
 #include <iterator>
 #include <utility>
 
+#include "base/steady_clock.h"
 #include "observe/log.h"
 
 namespace fs::task {
@@ -16,7 +17,8 @@ constexpr absl::Duration kHealthy = absl::Minutes(1);
 constexpr size_t kMaxErrorBytes = size_t{64} << 10;
 
 bool IsFinal(const absl::Status& status) {
-  return absl::IsAborted(status) || absl::IsInvalidArgument(status) || absl::IsFailedPrecondition(status) || absl::IsUnimplemented(status);
+  return absl::IsAborted(status) || absl::IsInvalidArgument(status) || absl::IsFailedPrecondition(status) ||
+         absl::IsUnimplemented(status) || absl::IsDataLoss(status);
 }
 
 std::string Cut(std::string_view text) {
@@ -102,16 +104,17 @@ void Task::RequestStop() {
 
 void Task::Join() {
   // Asked again and again: an interrupt only reaches the guest that is there at the time.
-  while (stopping_.load() && !WaitEnded(absl::Now() + kStopGrace)) Interrupt();
+  while (stopping_.load() && !WaitEnded(SteadyNow() + kStopGrace)) Interrupt();
   absl::MutexLock lock(&thread_mutex_);
   thread_.Join();
   if (stopping_.load()) SetStatus(Status::kStopped, "");
 }
 
 bool Task::WaitEnded(absl::Time deadline) {
-  const auto ended = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return !alive_; };
   absl::MutexLock lock(&mutex_);
-  return mutex_.AwaitWithDeadline(absl::Condition(&ended), deadline);
+  while (alive_ && ended_.WaitUntil(mutex_, deadline)) {
+  }
+  return !alive_;
 }
 
 void Task::Interrupt() {
@@ -139,7 +142,7 @@ void Task::Body() {
   absl::Duration backoff = policy.backoff;
   absl::Status status;
   while (true) {
-    const absl::Time started = absl::Now();
+    const absl::Time started = SteadyNow();
     status = RunInstance();
     if (stopping_.load() || status.ok()) break;
     log_->Write(50, Message(status));
@@ -151,7 +154,7 @@ void Task::Body() {
       is_awaited = !opened_ && !patient_;
     }
     if (IsFinal(status) || is_awaited) break;
-    if (absl::Now() - started >= kHealthy) {
+    if (SteadyNow() - started >= kHealthy) {
       attempts = 0;
       backoff = policy.backoff;
     }
@@ -161,8 +164,8 @@ void Task::Body() {
     }
     ++attempts;
     SetStatus(Status::kRestarting, fmt::format("restart {} of at most {}: {}", attempts, policy.max_attempts, Message(status)));
-    const absl::Time resume = absl::Now() + backoff;
-    while (!stopping_.load() && absl::Now() < resume) waker_->WaitUntil(resume);
+    const absl::Time resume = SteadyNow() + backoff;
+    while (!stopping_.load() && SteadyNow() < resume) waker_->WaitUntil(resume);
     if (stopping_.load()) break;
     backoff = std::min(backoff * 2, policy.backoff_max);
     absl::MutexLock lock(&mutex_);
@@ -177,6 +180,7 @@ void Task::Body() {
   absl::MutexLock lock(&mutex_);
   end_ = status.ok() ? absl::CancelledError("stopped before it ran") : status;
   alive_ = false;
+  ended_.SignalAll();
 }
 
 absl::Status Task::RunInstance() {

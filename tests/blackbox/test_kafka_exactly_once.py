@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from fs_client import FsClient
-from fs_client.config import EmbeddedInput, EmbeddedOutput, FileOutput, KafkaInput, KafkaOutput, WasmTaskBuilder, WasmTaskConfig
+from fs_client.config import EmbeddedInput, EmbeddedOutput, KafkaInput, KafkaOutput, WasmTaskBuilder, WasmTaskConfig
 from fs_client.errors import BadRequestError, ServerError
 from functions.counting import Counter, Remembering
 from functions.forwarding import Forward
@@ -202,7 +202,7 @@ def test_exactly_once_is_what_happens_by_itself_and_at_least_once_on_request(kaf
     assert uncommitted_and_committed(kafka, f"{topic}-plain") == (10, 10)
 
 
-def with_outputs(*outputs: KafkaOutput | EmbeddedOutput | FileOutput, **options: Any) -> WasmTaskConfig:
+def with_outputs(*outputs: KafkaOutput | EmbeddedOutput, **options: Any) -> WasmTaskConfig:
     builder = WasmTaskBuilder().set_name("job").add_input_group([EmbeddedInput("in", "g")])
     for output in outputs:
         builder = builder.add_output(output)
@@ -217,12 +217,15 @@ def output(servers: str, topic: str, **properties: Any) -> KafkaOutput:
     return made
 
 
-REFUSED = {
-    "two clusters": ((output("a:9092", "x"), output("b:9092", "y")), r"outputs\[0\] \(line \d+\) and outputs\[1\] \(line \d+\).*one cluster"),
-    "two sets of properties": ((output("a:9092", "x"), output("a:9092", "y", linger_ms=9)), r"equal client properties"),
-    "Kafka and embedded": ((output("a:9092", "x"), EmbeddedOutput("y")), r"outputs\[1\] \(line \d+\).*one type"),
-    "acks": ((output("a:9092", "x", acks=1),), r"outputs\[0\].*acks"),
-    "no idempotence": ((output("a:9092", "x", enable_idempotence=False),), r"outputs\[0\].*idempotence"),
+REFUSED: dict[str, tuple[list[KafkaOutput | EmbeddedOutput], str]] = {
+    "two clusters": (
+        [output("a:9092", "x"), output("b:9092", "y")],
+        r"outputs\[0\] \(line \d+\) and outputs\[1\] \(line \d+\).*one cluster",
+    ),
+    "two sets of properties": ([output("a:9092", "x"), output("a:9092", "y", linger_ms=9)], r"equal client properties"),
+    "Kafka and embedded": ([output("a:9092", "x"), EmbeddedOutput("y")], r"outputs\[1\] \(line \d+\).*one type"),
+    "acks": ([output("a:9092", "x", acks=1)], r"outputs\[0\].*acks"),
+    "no idempotence": ([output("a:9092", "x", enable_idempotence=False)], r"outputs\[0\].*idempotence"),
 }
 
 
@@ -256,7 +259,5 @@ def test_two_deciders_without_a_word_are_at_least_once(kafka: Kafka, client: FsC
 
 def test_a_package_that_cannot_be_loaded_is_told_also_while_the_broker_is_away(client: FsClient) -> None:
     with pytest.raises(BadRequestError, match="Absent"):
-        client.create_python_function(
-            "Absent", [("job", b"x = 1")], with_outputs(KafkaOutput(nobody(), "x")).to_yaml()
-        )
+        client.create_python_function("Absent", [("job", b"x = 1")], with_outputs(KafkaOutput(nobody(), "x")).to_yaml())
     assert client.show_functions().functions == []

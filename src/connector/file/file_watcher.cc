@@ -25,6 +25,7 @@ FileWatcher::~FileWatcher() {
   {
     absl::MutexLock lock(&mutex_);
     is_closing_ = true;
+    closing_.SignalAll();
   }
   thread_.Join();
 }
@@ -63,7 +64,9 @@ void FileWatcher::Run() {
         entry = entries_.erase(entry);
       }
     }
-    mutex_.AwaitWithTimeout(absl::Condition(&is_closing_), kLookEvery);
+    const absl::Time look = SteadyNow() + kLookEvery;
+    while (!is_closing_ && closing_.WaitUntil(mutex_, look)) {
+    }
     if (is_closing_) return;
   }
 }

@@ -14,6 +14,7 @@
 #include <memory>
 
 #include "base/status.h"
+#include "base/steady_clock.h"
 #include "base/thread.h"
 #include "base/waker.h"
 
@@ -49,6 +50,7 @@ class FileWatcher {
   void Run();
 
   absl::Mutex mutex_;
+  SteadyCondition closing_;
   std::map<uint64_t, Entry> entries_ ABSL_GUARDED_BY(mutex_);
   uint64_t last_number_ ABSL_GUARDED_BY(mutex_) = 0;
   bool is_running_ ABSL_GUARDED_BY(mutex_) = false;

@@ -1,11 +1,10 @@
 #include "connector/kafka/client.h"
 
-#include <absl/time/clock.h>
-
 #include <cstdint>
 #include <utility>
 #include <vector>
 
+#include "base/steady_clock.h"
 #include "observe/log.h"
 
 namespace fs::connector::kafka {
@@ -22,7 +21,7 @@ class LogLimit {
   // True when the line may be written; `suppressed` is the number of those that were not, told with the first of a new window.
   bool Admit(uint64_t& suppressed) {
     absl::MutexLock lock(&mutex_);
-    const absl::Time now = absl::Now();
+    const absl::Time now = SteadyNow();
     suppressed = 0;
     if (now - window_start_ > kLogWindow) {
       window_start_ = now;

@@ -1,17 +1,18 @@
 #include "connector/kafka/graveyard.h"
 
-#include <absl/time/clock.h>
 #include <absl/time/time.h>
 
 #include <memory>
 #include <utility>
 
+#include "base/steady_clock.h"
+
 namespace fs::connector::kafka {
 
 Graveyard::~Graveyard() {
-  const absl::Time deadline = absl::Now() + absl::Seconds(2);
+  const absl::Time deadline = SteadyNow() + absl::Seconds(2);
   absl::MutexLock lock(&mutex_);
-  for (Clear(); !burials_.empty() && absl::Now() < deadline; Clear()) {
+  for (Clear(); !burials_.empty() && SteadyNow() < deadline; Clear()) {
     absl::SleepFor(absl::Milliseconds(2));
   }
   // Each Burial that is left is read by its thread for as long as that runs: it is not freed.

@@ -48,6 +48,7 @@ class KafkaSession final : public Session {
       }
       auto marker_group = std::make_unique<MarkerGroup>(producer->settings(), producer->transaction(), context_, graveyard_);
       decider_ = std::make_unique<KafkaDecider>(producer, std::move(marker_group), *first_output_, std::move(same_cluster));
+      decider_->Begin();
     }
     return decider_.get();
   }

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/failpoint.h"
+#include "base/steady_clock.h"
 
 namespace fs::connector::kafka {
 namespace {
@@ -24,7 +25,7 @@ constexpr absl::Duration kLookInterval = absl::Minutes(1);
 using RdKafkaMetadata = std::unique_ptr<const rd_kafka_metadata_t, Destroy<rd_kafka_metadata_destroy>>;
 
 int LeftMs(absl::Time deadline) {
-  return static_cast<int>(std::clamp<int64_t>(absl::ToInt64Milliseconds(deadline - absl::Now()), 0, 60'000));
+  return static_cast<int>(std::clamp<int64_t>(absl::ToInt64Milliseconds(deadline - SteadyNow()), 0, 60'000));
 }
 
 std::string PlaceText(const MarkerPlace& place) { return fmt::format("topic {} partition {}", place.first, place.second); }
@@ -50,6 +51,13 @@ KafkaDecider::KafkaDecider(std::shared_ptr<Producer> producer, std::unique_ptr<M
 
 // ---- Recovery
 
+void KafkaDecider::Begin() {
+  // librdkafka looks for the coordinator at once and then, where no broker was connected yet, every half second: the earlier the better.
+  // What is wrong with either is told by Recover.
+  RdKafkaError(rd_kafka_init_transactions(producer_->client().get(), 0));
+  static_cast<void>(marker_group_->Connect());
+}
+
 absl::StatusOr<std::optional<Marker>> KafkaDecider::Recover(absl::Time deadline) {
   FS_RETURN_IF_ERROR(marker_group_->Connect());
   FS_RETURN_IF_ERROR(InitTransactions(deadline));
@@ -67,7 +75,7 @@ absl::Status KafkaDecider::InitTransactions(absl::Time deadline) {
       return absl::OkStatus();
     }
     if (rd_kafka_error_is_retriable(error.get()) == 0) return Error(*error);
-    if (absl::Now() >= deadline) {
+    if (SteadyNow() >= deadline) {
       return NotYet(fmt::format("Kafka at {} does not begin transactions", producer_->client().cluster()));
     }
     absl::SleepFor(kPause);
@@ -95,14 +103,14 @@ absl::Status KafkaDecider::FindPlaces(absl::Time deadline) {
   const auto is_there = [](const Candidate& candidate) { return candidate.is_there; };
   if (std::all_of(candidates_.begin(), candidates_.end(), is_there)) return absl::OkStatus();
   const bool is_needed = std::none_of(candidates_.begin(), candidates_.end(), is_there);
-  if (!is_needed && absl::Now() - looked_for_ < kLookInterval) return absl::OkStatus();
-  looked_for_ = absl::Now();
+  if (!is_needed && SteadyNow() - looked_for_ < kLookInterval) return absl::OkStatus();
+  looked_for_ = SteadyNow();
   while (true) {
     for (Candidate& candidate : candidates_) {
       if (!candidate.is_there) FS_RETURN_IF_ERROR(LookFor(candidate, deadline));
     }
     if (std::any_of(candidates_.begin(), candidates_.end(), is_there)) return absl::OkStatus();
-    if (absl::Now() >= deadline) {
+    if (SteadyNow() >= deadline) {
       return DeadlineExceeded("{} does not exist on Kafka at {}, and the function's checkpoint has no other place: create it",
                               PlaceText(candidates_.back().place), producer_->client().cluster());
     }
@@ -144,12 +152,12 @@ absl::Status KafkaDecider::SendOffsets(const Marker& marker, std::span<const Pos
 }
 
 absl::Status KafkaDecider::Send(const rd_kafka_topic_partition_list_t& offsets, const rd_kafka_consumer_group_metadata_t& group) {
-  const absl::Time deadline = absl::Now() + absl::Milliseconds(kSendOffsetsTimeoutMs);
+  const absl::Time deadline = SteadyNow() + absl::Milliseconds(kSendOffsetsTimeoutMs);
   while (true) {
     const RdKafkaError error(
         rd_kafka_send_offsets_to_transaction(producer_->client().get(), &offsets, &group, std::max(LeftMs(deadline), 1)));
     if (error == nullptr) return absl::OkStatus();
-    if (rd_kafka_error_is_retriable(error.get()) == 0 || absl::Now() >= deadline) return Error(*error);
+    if (rd_kafka_error_is_retriable(error.get()) == 0 || SteadyNow() >= deadline) return Error(*error);
     absl::SleepFor(kPause);
   }
 }
@@ -169,7 +177,7 @@ absl::Status KafkaDecider::CommitTransaction(absl::Time deadline) {
       if (absl::IsFailedPrecondition(failed) || rd_kafka_error_code(error.get()) == RD_KAFKA_RESP_ERR__INCONSISTENT) return failed;
       return Unavailable("{}", Message(failed));
     }
-    if (absl::Now() >= deadline) {
+    if (SteadyNow() >= deadline) {
       static_cast<void>(producer_->Serve());
       return NotYet(fmt::format("Kafka at {} does not confirm a transaction", producer_->client().cluster()));
     }

@@ -32,6 +32,9 @@ class KafkaDecider final : public Decider {
   KafkaDecider(std::shared_ptr<Producer> producer, std::unique_ptr<MarkerGroup> marker_group, MarkerPlace output,
                std::vector<Input> inputs);
 
+  // Does what Recover waits for, as far as it goes without waiting.
+  void Begin();
+
   absl::StatusOr<std::optional<Marker>> Recover(absl::Time deadline) override;
   absl::Status Commit(const Marker& marker, std::span<const Positions> positions, absl::Time deadline) override;
   size_t pending_bytes() const override { return producer_->transaction_bytes(); }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/steady_clock.h"
 #include "observe/log.h"
 
 namespace fs::connector::kafka {
@@ -50,11 +51,11 @@ void Delete(const ClientSettings& settings, const std::string& group) {
   const PlainClient client(rd_kafka_new(RD_KAFKA_PRODUCER, conf->get(), reason, sizeof(reason)));
   if (client == nullptr) return;
   static_cast<void>(conf->release());  // rd_kafka_new took it
-  const absl::Time deadline = absl::Now() + kDeletePatience;
+  const absl::Time deadline = SteadyNow() + kDeletePatience;
   while (true) {
     const rd_kafka_resp_err_t error = DeleteOnce(*client, group);
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR || error == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND) return;
-    if (absl::Now() >= deadline || IsRefusal(error)) {
+    if (SteadyNow() >= deadline || IsRefusal(error)) {
       observe::LogWarning(
           "kafka {}: group {} of a dropped function is left behind: {}; the brokers forget it after offsets.retention.minutes",
           settings.bootstrap_servers, group, rd_kafka_err2str(error));
@@ -92,7 +93,7 @@ absl::StatusOr<std::optional<Marker>> MarkerGroup::Read(absl::Time deadline) {
   FS_RETURN_IF_ERROR(Connect());
   while (true) {
     if (!is_under_way_) Ask();
-    const int64_t left_ms = std::max<int64_t>(absl::ToInt64Milliseconds(deadline - absl::Now()), 0);
+    const int64_t left_ms = std::max<int64_t>(absl::ToInt64Milliseconds(deadline - SteadyNow()), 0);
     std::optional<absl::StatusOr<std::optional<Marker>>> answer;
     if (const RdKafkaEvent event(rd_kafka_queue_poll(answers_, static_cast<int>(left_ms))); event != nullptr) {
       is_under_way_ = false;
@@ -103,7 +104,7 @@ absl::StatusOr<std::optional<Marker>> MarkerGroup::Read(absl::Time deadline) {
       client_.reset();
       return *std::move(answer);
     }
-    if (absl::Now() >= deadline) {
+    if (SteadyNow() >= deadline) {
       return DeadlineExceeded("Kafka at {} does not tell the positions of group {}{}", names_.cluster, names_.id,
                               trouble_.empty() ? "" : fmt::format(": {}", trouble_));
     }

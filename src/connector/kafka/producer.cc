@@ -1,11 +1,10 @@
 #include "connector/kafka/producer.h"
 
-#include <absl/time/clock.h>
-
 #include <algorithm>
 #include <utility>
 
 #include "base/failpoint.h"
+#include "base/steady_clock.h"
 #include "connector/kafka/headers.h"
 #include "observe/log.h"
 
@@ -128,9 +127,17 @@ absl::Status Producer::WriteError(rd_kafka_resp_err_t error, std::string_view re
 absl::Status Producer::Failure(std::string_view place, rd_kafka_resp_err_t error, std::string_view reason) const {
   if (!transaction_) return FailedPrecondition("{}: {}", place, Describe(error, reason));
   char text[512] = "";
+  RdKafkaError of_transaction;
   if (error == RD_KAFKA_RESP_ERR__FATAL) {
     error = rd_kafka_fatal_error(client_->get(), text, sizeof(text));
     reason = text;
+  } else if (error == RD_KAFKA_RESP_ERR__PURGE_QUEUE || error == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT) {
+    // Records are thrown away when their transaction has failed. It tells why to any call that it refuses.
+    of_transaction.reset(rd_kafka_begin_transaction(client_->get()));
+    if (of_transaction != nullptr) {
+      error = rd_kafka_error_code(of_transaction.get());
+      reason = rd_kafka_error_string(of_transaction.get());
+    }
   }
   return WithContext(TransactionError(error, reason, *transaction_), place);
 }
@@ -161,12 +168,12 @@ absl::Status Producer::Serve() {
 
 absl::Status Producer::Flush(absl::Time deadline) {
   while (true) {
-    const int64_t left_ms = std::clamp<int64_t>(absl::ToInt64Milliseconds(deadline - absl::Now()), 0, kFlushSliceMs);
+    const int64_t left_ms = std::clamp<int64_t>(absl::ToInt64Milliseconds(deadline - SteadyNow()), 0, kFlushSliceMs);
     const rd_kafka_resp_err_t result = rd_kafka_flush(client_->get(), static_cast<int>(left_ms));
     FS_RETURN_IF_ERROR(failure_);
     if (result == RD_KAFKA_RESP_ERR_NO_ERROR) return absl::OkStatus();
     if (result != RD_KAFKA_RESP_ERR__TIMED_OUT) return Internal("Kafka at {}: flush: {}", client_->cluster(), rd_kafka_err2str(result));
-    if (absl::Now() >= deadline) {
+    if (SteadyNow() >= deadline) {
       return DeadlineExceeded("{} record(s) not yet acknowledged by Kafka at {}{}", rd_kafka_outq_len(client_->get()), client_->cluster(),
                               trouble_.empty() ? std::string() : fmt::format(": {}", trouble_));
     }

@@ -1,8 +1,8 @@
 #include "connector/kafka/topic_probe.h"
 
-#include <absl/time/clock.h>
-
 #include <utility>
+
+#include "base/steady_clock.h"
 
 namespace fs::connector::kafka {
 namespace {
@@ -16,7 +16,7 @@ TopicProbe::TopicProbe(Client& client, std::string topic)
     : client_(client), topic_(std::move(topic)), answers_(client.Watch(RdKafkaQueue(rd_kafka_queue_new(client.get())))) {}
 
 void TopicProbe::Ask() {
-  if (is_under_way_ || absl::Now() - asked_ < kInterval) return;
+  if (is_under_way_ || SteadyNow() - asked_ < kInterval) return;
   const char* name = topic_.c_str();
   const RdKafkaTopicNames names(rd_kafka_TopicCollection_of_topic_names(&name, 1));
   const RdKafkaAdminOptions options(rd_kafka_AdminOptions_new(client_.get(), RD_KAFKA_ADMIN_OP_DESCRIBETOPICS));
@@ -24,7 +24,7 @@ void TopicProbe::Ask() {
   rd_kafka_AdminOptions_set_request_timeout(options.get(), kTimeoutMs, reason, sizeof(reason));
   rd_kafka_DescribeTopics(client_.get(), names.get(), options.get(), answers_);
   is_under_way_ = true;
-  asked_ = absl::Now();
+  asked_ = SteadyNow();
 }
 
 std::optional<absl::StatusOr<size_t>> TopicProbe::TakeAnswer() {

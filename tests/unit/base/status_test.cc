@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/steady_clock.h"
 #include "base/thread.h"
 #include "base/waker.h"
 
@@ -44,9 +45,9 @@ TEST(Waker, AWakeBeforeTheWaitIsNotLost) {
   Waker waker;
   waker.Wake();
   waker.WaitUntil(absl::InfiniteFuture());
-  const absl::Time deadline = absl::Now() + absl::Milliseconds(20);
+  const absl::Time deadline = SteadyNow() + absl::Milliseconds(20);
   waker.WaitUntil(deadline);
-  EXPECT_GE(absl::Now(), deadline);
+  EXPECT_GE(SteadyNow(), deadline);
 }
 
 }  // namespace

@@ -1,8 +1,8 @@
 #include "connector/embedded/embedded_connector.h"
 
-#include <absl/time/clock.h>
 #include <gtest/gtest.h>
 
+#include "base/steady_clock.h"
 #include "support/temporary_folder.h"
 
 namespace fs::connector::embedded {
@@ -70,7 +70,7 @@ class EmbeddedConnectorTest : public testing::Test {
   std::unique_ptr<EmbeddedConnector> connector_;
   std::shared_ptr<Waker> waker_ = std::make_shared<Waker>();
   NoListener listener_;
-  const absl::Time soon_ = absl::Now() + absl::Minutes(1);
+  const absl::Time soon_ = SteadyNow() + absl::Minutes(1);
 };
 
 TEST_F(EmbeddedConnectorTest, KeysAreCheckedWithTheirLine) {

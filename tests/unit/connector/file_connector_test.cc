@@ -1,6 +1,5 @@
 #include "connector/file/file_connector.h"
 
-#include <absl/time/clock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -9,6 +8,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "base/steady_clock.h"
 #include "support/temporary_folder.h"
 
 namespace fs::connector::file {
@@ -69,7 +69,7 @@ class FileConnectorTest : public testing::Test {
   NoListener listener_;
   absl::Status status_;
   int64_t next_ = 0;
-  const absl::Time soon_ = absl::Now() + absl::Minutes(1);
+  const absl::Time soon_ = SteadyNow() + absl::Minutes(1);
 };
 
 TEST_F(FileConnectorTest, PathsAreKeptBelowTheFolder) {
@@ -174,7 +174,7 @@ TEST_F(FileConnectorTest, AGrowingFileWakesItsReader) {
   EXPECT_FALSE(source->HasMore());
   AppendFile("in", "x\n");
   waker_->WaitUntil(soon_);
-  EXPECT_LT(absl::Now(), soon_);
+  EXPECT_LT(SteadyNow(), soon_);
   EXPECT_EQ(Poll(*source), Strings{"x"});
 }
 

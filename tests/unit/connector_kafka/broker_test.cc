@@ -1,11 +1,11 @@
 // Source and Sink against a real broker (FS_TEST_KAFKA).
-#include <absl/time/clock.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <functional>
 #include <set>
 
+#include "base/steady_clock.h"
 #include "connector/kafka/headers.h"
 #include "connector/kafka/kafka_connector.h"
 #include "connector_kafka/test_broker.h"
@@ -107,9 +107,9 @@ struct Instance {
 
   // Polls until `is_done`, as an instance does: waiting for the waker while there is nothing.
   absl::Status PollUntil(Source& source, const std::function<bool()>& is_done, size_t max_records = 100) {
-    const absl::Time deadline = absl::Now() + kPatience;
+    const absl::Time deadline = SteadyNow() + kPatience;
     while (!is_done()) {
-      if (absl::Now() > deadline) return DeadlineExceeded("{} records seen; {}", seen.size(), Message(last));
+      if (SteadyNow() > deadline) return DeadlineExceeded("{} records seen; {}", seen.size(), Message(last));
       std::vector<Record> records;
       last = source.Poll(max_records, 1 << 20, records);
       if (!last.ok() && !absl::IsUnavailable(last)) return last;
@@ -119,7 +119,7 @@ struct Instance {
                         record.partition});
         next[record.partition] = record.offset + 1;
       }
-      if (records.empty() && !source.HasMore()) waker->WaitUntil(absl::Now() + absl::Milliseconds(100));
+      if (records.empty() && !source.HasMore()) waker->WaitUntil(SteadyNow() + absl::Milliseconds(100));
     }
     return absl::OkStatus();
   }
@@ -144,7 +144,7 @@ absl::Status Produce(Sink& sink, int from, int to) {
     const std::string value = std::to_string(i);
     FS_RETURN_IF_ERROR(sink.Write({.value = value, .key = value, .headers = {}, .timestamp_ms = kNoTimestamp}));
   }
-  return sink.Flush(absl::Now() + kPatience);
+  return sink.Flush(SteadyNow() + kPatience);
 }
 
 std::string NewGroup() { return NewTopic(0, false); }
@@ -179,7 +179,7 @@ TEST_F(KafkaBroker, WhatASinkWritesASourceReads) {
       {.value = "", .key = "gone", .headers = tombstone, .timestamp_ms = kNoTimestamp},
   };
   for (const OutputRecord& record : written) ASSERT_TRUE(sink->Write(record).ok());
-  ASSERT_TRUE(sink->Flush(absl::Now() + kPatience).ok());
+  ASSERT_TRUE(sink->Flush(SteadyNow() + kPatience).ok());
 
   const auto source = instance.Read(topic, {{"group_id", NewGroup()}, {"partition", "1"}});
   ASSERT_TRUE(instance.PollUntil(*source, [&] { return instance.seen.size() == 4; }).ok());
@@ -286,8 +286,8 @@ TEST_P(KafkaRebalance, PartitionsMoveBetweenSourcesWithoutLossOrRepetition) {
   auto other = second.Read(topic, properties);
   second.listener.on_revoked = [&] { other->Committed(second.next, kMarker); };
   const auto both = [&](const std::function<bool()>& is_done) {
-    const absl::Time deadline = absl::Now() + kPatience;
-    while (!is_done() && absl::Now() < deadline) {
+    const absl::Time deadline = SteadyNow() + kPatience;
+    while (!is_done() && SteadyNow() < deadline) {
       bool turn = false;
       ASSERT_TRUE(first.PollUntil(*source, [&] { return std::exchange(turn, true); }, 10).ok());
       turn = false;
@@ -322,14 +322,14 @@ TEST_F(KafkaBroker, AnArrivalWakesAnIdleInstance) {
   const auto sink = instance.Write(topic);
   for (int i = 0; i < 5; ++i) {
     ASSERT_TRUE(Produce(*sink, i, i + 1).ok());
-    const absl::Time start = absl::Now();
-    while (instance.seen.size() <= static_cast<size_t>(i) && absl::Now() - start < kPatience) {
+    const absl::Time start = SteadyNow();
+    while (instance.seen.size() <= static_cast<size_t>(i) && SteadyNow() - start < kPatience) {
       std::vector<Record> records;
       ASSERT_TRUE(source->Poll(100, 1 << 20, records).ok());
       for (const Record& record : records) instance.seen.push_back({std::string(record.value), {}, {}, 0, 0, 0});
       if (records.empty()) instance.waker->WaitUntil(start + kPatience);
     }
-    EXPECT_LT(absl::Now() - start, absl::Seconds(5));
+    EXPECT_LT(SteadyNow() - start, absl::Seconds(5));
   }
   EXPECT_EQ(AsSet(instance.Values()), Numbers(0, 5));
 }
@@ -344,12 +344,12 @@ TEST_F(KafkaBroker, ABrokerThatIsAwayAtTheStartIsToldAndWaitedFor) {
   EXPECT_THAT(std::string(Message(instance.last)), HasSubstr(doorway.address()));
   const auto sink = instance.Write(topic, {}, doorway.address());
   ASSERT_TRUE(sink->Write({.value = "3", .key = {}, .headers = {}, .timestamp_ms = kNoTimestamp}).ok());
-  const absl::Status waiting = sink->Flush(absl::Now() + absl::Milliseconds(300));
+  const absl::Status waiting = sink->Flush(SteadyNow() + absl::Milliseconds(300));
   EXPECT_EQ(waiting.code(), absl::StatusCode::kDeadlineExceeded);
   EXPECT_THAT(std::string(Message(waiting)), HasSubstr(doorway.address()));
 
   doorway.Open();
-  EXPECT_TRUE(sink->Flush(absl::Now() + kPatience).ok());
+  EXPECT_TRUE(sink->Flush(SteadyNow() + kPatience).ok());
   ASSERT_TRUE(instance.PollUntil(*source, [&] { return instance.seen.size() == 4; }).ok());
   EXPECT_EQ(AsSet(instance.Values()), Numbers(0, 4));
 }
@@ -361,9 +361,9 @@ TEST_F(KafkaBroker, AMissingTopicIsToldByNameAndReadOnceItIsThere) {
     Properties properties = {{"group_id", NewGroup()}};
     if (has_partition) properties.emplace_back("partition", "0");
     const auto source = instance.Read(topic, properties);
-    const absl::Time start = absl::Now();
+    const absl::Time start = SteadyNow();
     ASSERT_TRUE(instance.PollUntil(*source, [&] { return absl::IsUnavailable(instance.last); }).ok());
-    EXPECT_LT(absl::Now() - start, absl::Seconds(5));
+    EXPECT_LT(SteadyNow() - start, absl::Seconds(5));
     EXPECT_THAT(std::string(Message(instance.last)), HasSubstr(topic));
     CreateTopic(topic, 1);
     ASSERT_TRUE(instance.PollUntil(*source, [&] { return instance.last.ok(); }).ok());
@@ -380,7 +380,7 @@ TEST_F(KafkaBroker, AMissingPartitionIsToldByNumber) {
 
   const auto sink = instance.Write(topic, {{"partition", "5"}});
   absl::Status status = sink->Write({.value = "a payload", .key = {}, .headers = {}, .timestamp_ms = kNoTimestamp});
-  if (status.ok()) status = sink->Flush(absl::Now() + kPatience);
+  if (status.ok()) status = sink->Flush(SteadyNow() + kPatience);
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
   EXPECT_THAT(std::string(Message(status)), HasSubstr(topic));
   EXPECT_THAT(std::string(Message(status)), testing::Not(HasSubstr("payload")));  // AddressSanitizer found it read past its end, too
@@ -549,12 +549,12 @@ TEST_F(KafkaBroker, AFullQueueHoldsTheWriterBackAndWakesIt) {
     }
     ASSERT_TRUE(absl::IsUnavailable(status)) << status;
     ++refusals;
-    const absl::Time start = absl::Now();
+    const absl::Time start = SteadyNow();
     instance.waker->WaitUntil(start + kPatience);
-    ASSERT_LT(absl::Now() - start, absl::Seconds(10));
+    ASSERT_LT(SteadyNow() - start, absl::Seconds(10));
   }
   EXPECT_GT(refusals, 0);
-  ASSERT_TRUE(sink->Flush(absl::Now() + kPatience).ok());
+  ASSERT_TRUE(sink->Flush(SteadyNow() + kPatience).ok());
   const auto source = instance.Read(topic, {{"group_id", NewGroup()}});
   ASSERT_TRUE(instance.PollUntil(*source, [&] { return instance.seen.size() == 500; }, 7).ok());
   EXPECT_EQ(AsSet(instance.Values()), Numbers(0, 500));
@@ -570,11 +570,11 @@ TEST_F(KafkaBroker, EndingIsQuickEvenWhenNoBrokerIsThere) {
     const auto sink = instance.Write(topic, {}, nobody.address());
     ASSERT_TRUE(sink->Write({.value = "lost", .key = {}, .headers = {}, .timestamp_ms = kNoTimestamp}).ok());
     ASSERT_TRUE(instance.PollUntil(*source, [&] { return absl::IsUnavailable(instance.last); }).ok());
-    start = absl::Now();
+    start = SteadyNow();
   }
-  EXPECT_LT(absl::Now() - start, absl::Milliseconds(200));
+  EXPECT_LT(SteadyNow() - start, absl::Milliseconds(200));
   connector_.reset();
-  EXPECT_LT(absl::Now() - start, absl::Seconds(3));
+  EXPECT_LT(SteadyNow() - start, absl::Seconds(3));
 }
 
 }  // namespace

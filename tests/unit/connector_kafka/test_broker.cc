@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "base/steady_clock.h"
 #include "connector/kafka/handles.h"
 
 namespace fs::connector::kafka {
@@ -102,8 +103,8 @@ std::vector<std::string> ReadCommitted(const std::string& topic) {
   rd_kafka_topic_partition_list_add(partitions.get(), topic.c_str(), 0)->offset = RD_KAFKA_OFFSET_BEGINNING;
   rd_kafka_assign(reader.get(), partitions.get());
   std::vector<std::string> values;
-  const absl::Time deadline = absl::Now() + absl::Seconds(30);
-  while (absl::Now() < deadline) {
+  const absl::Time deadline = SteadyNow() + absl::Seconds(30);
+  while (SteadyNow() < deadline) {
     const RdKafkaMessage message(rd_kafka_consumer_poll(reader.get(), 1000));
     if (message == nullptr) continue;
     if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) return values;

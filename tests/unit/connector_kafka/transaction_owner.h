@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/steady_clock.h"
 #include "connector/connector.h"
 
 namespace fs::connector::kafka {
@@ -25,7 +26,7 @@ inline config::Endpoint KafkaEndpoint(const std::string& path, const std::string
   return endpoint;
 }
 
-inline absl::Time Patience() { return absl::Now() + absl::Seconds(20); }
+inline absl::Time Patience() { return SteadyNow() + absl::Seconds(20); }
 
 struct Owner {
   struct Listener final : SourceListener {

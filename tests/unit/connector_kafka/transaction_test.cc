@@ -33,7 +33,7 @@ class KafkaTransaction : public testing::Test {
   }
   // Waits for what happens in the background.
   static bool Becomes(const std::function<bool()>& condition) {
-    for (const absl::Time deadline = Patience(); absl::Now() < deadline; absl::SleepFor(absl::Milliseconds(20))) {
+    for (const absl::Time deadline = Patience(); SteadyNow() < deadline; absl::SleepFor(absl::Milliseconds(20))) {
       if (condition()) return true;
     }
     return condition();
@@ -150,7 +150,7 @@ TEST_F(KafkaTransaction, ACommitThatTookTooLongIsFinishedByTheNextCall) {
   const auto owner = Recovered(id_);
   ASSERT_TRUE(owner->Write("value").ok());
   absl::Status status = owner->Commit(1, {}, absl::InfinitePast());
-  while (absl::IsDeadlineExceeded(status)) status = owner->Commit(1, {}, absl::Now() + absl::Milliseconds(100));
+  while (absl::IsDeadlineExceeded(status)) status = owner->Commit(1, {}, SteadyNow() + absl::Milliseconds(100));
   EXPECT_TRUE(status.ok()) << status;
   ASSERT_TRUE(owner->Write("more").ok());
   EXPECT_TRUE(owner->Commit(2).ok());
@@ -187,7 +187,7 @@ TEST_F(KafkaTransaction, TheMarkerSurvivesTheDeletionOfEitherTopic) {
 TEST_F(KafkaTransaction, AnOutputWithoutAPlaceForTheMarkerIsNamed) {
   const Owner owner(connector_, id_, BrokerAddress(), "", {}, out_, {{"partition", "7"}});
   ASSERT_TRUE(owner.decider->Recover(Patience()).ok());
-  const absl::Status nowhere = owner.Commit(1, {}, absl::Now() + absl::Milliseconds(300));
+  const absl::Status nowhere = owner.Commit(1, {}, SteadyNow() + absl::Milliseconds(300));
   EXPECT_EQ(nowhere.code(), absl::StatusCode::kDeadlineExceeded);
   EXPECT_THAT(std::string(Message(nowhere)), HasSubstr(fmt::format("topic {} partition 7 does not exist", out_)));
 }

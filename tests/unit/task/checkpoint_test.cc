@@ -1,6 +1,7 @@
 // The recovery rule against a real state and the real embedded log: what a crash between any two steps leaves is resolved, or refused.
 #include "task/checkpoint.h"
 
+#include <absl/time/clock.h>
 #include <gtest/gtest.h>
 
 #include "connector/embedded/embedded_connector.h"
@@ -204,6 +205,83 @@ TEST_F(CheckpointTest, AStateWhoseLogWasLostIsRefused) {
   ASSERT_TRUE(Take().ok());
   Crash();
   OpenLog("new-log");
+  Open();
+  EXPECT_EQ(Recover().status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+// The embedded log, with the memory of a decider that keeps markers for some days only.
+class Forgetful final : public connector::Decider {
+ public:
+  explicit Forgetful(connector::Decider& decider) : decider_(decider) {}
+  absl::StatusOr<std::optional<connector::Marker>> Recover(absl::Time deadline) override {
+    FS_RETURN_IF_ERROR(decider_.Recover(deadline).status());
+    return std::optional<connector::Marker>();
+  }
+  absl::Status Commit(const connector::Marker& marker, std::span<const connector::Positions> positions, absl::Time deadline) override {
+    return decider_.Commit(marker, positions, deadline);
+  }
+  size_t pending_bytes() const override { return decider_.pending_bytes(); }
+  bool forgets_markers() const override { return true; }
+
+ private:
+  connector::Decider& decider_;
+};
+
+class ForgottenMarkerTest : public CheckpointTest {
+ protected:
+  ~ForgottenMarkerTest() override { Crash(); }
+
+  // A state whose checkpoint 1 is of that age.
+  void Keep(absl::Duration age) {
+    Open();
+    ASSERT_TRUE(Recover().ok());
+    ASSERT_TRUE(state_->Commit({"cafe", 1, Taken(age), std::nullopt}).ok());
+    Crash();
+    OpenForgetful();
+  }
+  void OpenForgetful() {
+    Open();
+    forgetful_ = std::make_unique<Forgetful>(*session_->decider());
+    protocol_ = std::make_unique<CheckpointProtocol>(*state_, forgetful_.get(), std::vector<connector::Sink*>{sink_.get()},
+                                                     std::vector<std::string>{"in"}, NoPatience());
+  }
+  static std::string Taken(absl::Duration age) {
+    return EncodeProgress({.inputs = {{{0, 7}}}, .sink_marks = {}, .taken = absl::Now() - age}, std::vector<std::string>{"in"});
+  }
+
+  std::unique_ptr<Forgetful> forgetful_;
+};
+
+TEST_F(ForgottenMarkerTest, AnOldStateGoesOnWithAWarning) {
+  Keep(absl::Hours(25));
+  const auto recovered = Recover();
+  ASSERT_TRUE(recovered.ok()) << Message(recovered.status());
+  EXPECT_EQ((*recovered)->sequence, 1u);
+  EXPECT_NE(protocol_->warning().find("checkpoint 1 of run cafe"), std::string::npos) << protocol_->warning();
+  Process(8);
+  EXPECT_TRUE(Take().ok());
+  EXPECT_EQ(protocol_->next_sequence(), 3u);
+}
+
+TEST_F(ForgottenMarkerTest, AYoungStateIsNotThisRuns) {
+  Keep(absl::Hours(23));
+  const absl::Status refused = Recover().status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_NE(Message(refused).find("checkpoint_id"), std::string_view::npos) << refused;
+  EXPECT_EQ(protocol_->warning(), "");
+}
+
+TEST_F(ForgottenMarkerTest, APreparedCheckpointIsNeverGuessedAbout) {
+  Keep(absl::Hours(25));
+  ASSERT_TRUE(state_->Prepare({"cafe", 2, Taken(absl::Hours(25)), std::nullopt}).ok());
+  Crash();
+  OpenForgetful();
+  EXPECT_EQ(Recover().status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(ForgottenMarkerTest, ADeciderThatForgetsNothingIsBelieved) {
+  Keep(absl::Hours(25));
+  Crash();
   Open();
   EXPECT_EQ(Recover().status().code(), absl::StatusCode::kFailedPrecondition);
 }

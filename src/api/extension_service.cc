@@ -1,9 +1,12 @@
 #include "api/extension_service.h"
 
+#include <absl/time/clock.h>
+
 #include <utility>
 
 #include "api/record_codec.h"
 #include "api/response.h"
+#include "base/steady_clock.h"
 #include "observe/log.h"
 
 namespace fs::api {
@@ -14,6 +17,56 @@ using connector::embedded::EmbeddedLog;
 absl::StatusOr<task::Description> Describe(const task::Supervisor& supervisor, std::string_view name) {
   FS_RETURN_IF_ERROR(CheckFunctionName(name));
   return supervisor.Describe(name);
+}
+
+::function_stream::InputPosition ToWire(const task::InputPosition& from) {
+  ::function_stream::InputPosition position;
+  position.set_source_id(from.source_id);
+  position.set_topic(ToWireText(from.topic));
+  position.set_partition(from.partition);
+  position.set_offset(from.offset);
+  return position;
+}
+
+::function_stream::RetainedCheckpoint ToWire(const task::RetainedInfo& from) {
+  using Wire = ::function_stream::RetainedCheckpoint;
+  Wire checkpoint;
+  checkpoint.set_id(from.id);
+  checkpoint.set_created_ms(from.created_ms);
+  switch (from.reason) {
+    case state::RetainReason::kPeriodic:
+      checkpoint.set_reason(Wire::PERIODIC);
+      break;
+    case state::RetainReason::kRequested:
+      checkpoint.set_reason(Wire::REQUESTED);
+      break;
+    case state::RetainReason::kBeforeRestore:
+      checkpoint.set_reason(Wire::BEFORE_RESTORE);
+      break;
+  }
+  checkpoint.set_checkpoint_id(from.checkpoint_id);
+  checkpoint.set_bytes(from.bytes);
+  for (const task::InputPosition& position : from.positions) *checkpoint.add_positions() = ToWire(position);
+  checkpoint.set_problem(ToWireText(from.problem));
+  return checkpoint;
+}
+
+absl::StatusOr<std::vector<task::RetainedInfo>> ListOf(const task::Supervisor& supervisor, std::string_view name) {
+  FS_RETURN_IF_ERROR(CheckFunctionName(name));
+  return supervisor.ListCheckpoints(name);
+}
+
+absl::StatusOr<task::RetainedInfo> CreateOf(task::Supervisor& supervisor, std::string_view name, const grpc::ServerContext& context) {
+  FS_RETURN_IF_ERROR(CheckFunctionName(name));
+  // So that the answer, which says what was waited for, arrives before the client gives up.
+  const absl::Duration left = absl::FromChrono(context.deadline()) - absl::Now() - absl::Milliseconds(200);
+  const absl::Time deadline = SteadyNow() + left;
+  return supervisor.CreateCheckpoint(name, deadline, [&context] { return context.IsCancelled(); });
+}
+
+absl::Status CheckCheckpoint(std::string_view name, uint64_t id) {
+  FS_RETURN_IF_ERROR(CheckFunctionName(name));
+  return id > 0 ? absl::OkStatus() : InvalidArgument("id: must be that of a checkpoint, 1 or more");
 }
 
 absl::Status CommitOffsetTo(EmbeddedLog& log, const ::function_stream::CommitOffsetRequest& request) {
@@ -113,15 +166,48 @@ grpc::Status ExtensionService::DescribeFunction(grpc::ServerContext*, const ::fu
   response->set_restarts(description->restarts);
   response->set_processed(description->processed);
   response->set_emitted(description->emitted);
+  response->set_retried(description->retried);
+  response->set_skipped(description->skipped);
+  response->set_dead_lettered(description->dead_lettered);
   response->set_checkpoint_id(description->checkpoint_id);
   response->set_last_error(ToWireText(description->last_error));
-  for (const task::InputPosition& from : description->positions) {
-    ::function_stream::InputPosition& position = *response->add_positions();
-    position.set_source_id(from.source_id);
-    position.set_topic(ToWireText(from.topic));
-    position.set_partition(from.partition);
-    position.set_offset(from.offset);
-  }
+  for (const task::InputPosition& from : description->positions) *response->add_positions() = ToWire(from);
+  return grpc::Status::OK;
+}
+
+grpc::Status ExtensionService::ListCheckpoints(grpc::ServerContext*, const ::function_stream::ListCheckpointsRequest* request,
+                                               ::function_stream::ListCheckpointsResponse* response) {
+  const auto checkpoints = ListOf(functions_.supervisor(), request->function_name());
+  SetStatus(checkpoints.status(), *response);
+  if (!checkpoints.ok()) return grpc::Status::OK;
+  for (const task::RetainedInfo& checkpoint : *checkpoints) *response->add_checkpoints() = ToWire(checkpoint);
+  return grpc::Status::OK;
+}
+
+grpc::Status ExtensionService::CreateCheckpoint(grpc::ServerContext* context, const ::function_stream::CreateCheckpointRequest* request,
+                                                ::function_stream::CreateCheckpointResponse* response) {
+  const auto checkpoint = CreateOf(functions_.supervisor(), request->function_name(), *context);
+  SetStatus(checkpoint.status(), *response, ::function_stream::CREATED);
+  if (checkpoint.ok()) *response->mutable_checkpoint() = ToWire(*checkpoint);
+  return grpc::Status::OK;
+}
+
+grpc::Status ExtensionService::DeleteCheckpoint(grpc::ServerContext*, const ::function_stream::DeleteCheckpointRequest* request,
+                                                ::function_stream::Response* response) {
+  const std::string& name = request->function_name();
+  absl::Status status = CheckCheckpoint(name, request->id());
+  if (status.ok()) status = functions_.supervisor().DeleteCheckpoint(name, request->id());
+  if (status.ok()) observe::LogInfo("function {}: checkpoint {} deleted", name, request->id());
+  SetStatus(status, *response, ::function_stream::OK, fmt::format("{}: checkpoint {} is deleted", name, request->id()));
+  return grpc::Status::OK;
+}
+
+grpc::Status ExtensionService::StartFromCheckpoint(grpc::ServerContext*, const ::function_stream::StartFromCheckpointRequest* request,
+                                                   ::function_stream::Response* response) {
+  const std::string& name = request->function_name();
+  absl::Status status = CheckCheckpoint(name, request->id());
+  if (status.ok()) status = functions_.supervisor().StartFromCheckpoint(name, request->id());
+  SetStatus(status, *response, ::function_stream::OK, fmt::format("{}: is running from checkpoint {}", name, request->id()));
   return grpc::Status::OK;
 }
 

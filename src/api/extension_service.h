@@ -43,6 +43,14 @@ class ExtensionService final : public ::function_stream::FunctionStreamExtension
                            ::function_stream::Response* response) override;
   grpc::Status DescribeFunction(grpc::ServerContext* context, const ::function_stream::DescribeFunctionRequest* request,
                                 ::function_stream::DescribeFunctionResponse* response) override;
+  grpc::Status ListCheckpoints(grpc::ServerContext* context, const ::function_stream::ListCheckpointsRequest* request,
+                               ::function_stream::ListCheckpointsResponse* response) override;
+  grpc::Status CreateCheckpoint(grpc::ServerContext* context, const ::function_stream::CreateCheckpointRequest* request,
+                                ::function_stream::CreateCheckpointResponse* response) override;
+  grpc::Status DeleteCheckpoint(grpc::ServerContext* context, const ::function_stream::DeleteCheckpointRequest* request,
+                                ::function_stream::Response* response) override;
+  grpc::Status StartFromCheckpoint(grpc::ServerContext* context, const ::function_stream::StartFromCheckpointRequest* request,
+                                   ::function_stream::Response* response) override;
   grpc::Status GetServerInfo(grpc::ServerContext* context, const ::function_stream::ServerInfoRequest* request,
                              ::function_stream::ServerInfoResponse* response) override;
 

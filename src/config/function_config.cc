@@ -154,13 +154,45 @@ Reader<FunctionConfig> DeliveryReader() {
   return reader;
 }
 
+Reader<OnError> DeadLetterOutput() {
+  constexpr std::string_view kForm = "a whole number, 0 to 1000";
+  return {std::string(kForm),
+          [kForm](const Value& value, OnError& on_error) -> absl::Status {
+            FS_ASSIGN_OR_RETURN(const int64_t channel, ReadWhole(value, 0, 1000, kForm));
+            on_error.dead_letter_channel = static_cast<uint32_t>(channel);
+            on_error.dead_letter_line = value.line;
+            return absl::OkStatus();
+          },
+          nullptr};
+}
+
 absl::Status CheckOnError(const Value& value, const OnError& on_error) {
-  if (on_error.policy != ErrorPolicy::kFail || on_error.retries > 0) {
-    return Unimplemented(
-        "{} (line {}): this version stops at the first exception (policy: fail, retries: 0); catch in process() what should not stop it",
-        value.path, value.line);
+  if (on_error.backoff_max < on_error.backoff) return value.Error("backoff_max_ms must not be below backoff_ms");
+  if (on_error.policy == ErrorPolicy::kRetry && on_error.retries > 0) {
+    return value.Error(
+        "policy retry tries again without end, so `retries` has no place; remove it, or choose what follows the retries: fail, skip or "
+        "dead-letter");
+  }
+  if (on_error.policy == ErrorPolicy::kDeadLetter && !on_error.dead_letter_channel) {
+    return MissingKey(value, "dead_letter_output", "the index of the output that takes what failed, 0 for the first");
+  }
+  if (on_error.policy != ErrorPolicy::kDeadLetter && on_error.dead_letter_channel) {
+    return InvalidArgument("{}.dead_letter_output (line {}): only policy dead-letter uses it; set the policy, or remove the key",
+                           value.path, on_error.dead_letter_line);
   }
   return absl::OkStatus();
+}
+
+// Outputs may stand below on_error in the file.
+absl::Status CheckDeadLetterOutput(const FunctionConfig& config) {
+  const std::optional<uint32_t>& channel = config.on_error.dead_letter_channel;
+  if (!channel || *channel < config.outputs.size()) return absl::OkStatus();
+  const std::string known = config.outputs.empty() ? "the function has no outputs; add one"
+                            : config.outputs.size() == 1
+                                ? "the function has one output, 0; add another or name that"
+                                : fmt::format("the function has {} outputs, 0 to {}", config.outputs.size(), config.outputs.size() - 1);
+  return InvalidArgument("on_error.dead_letter_output (line {}): there is no output {}: {}", config.on_error.dead_letter_line, *channel,
+                         known);
 }
 
 absl::Status CheckRestart(const Value& value, const Restart& restart) {
@@ -202,17 +234,20 @@ const KeyTable<FunctionConfig>& Table() {
       {"checkpoint_interval_seconds", Seconds(&C::checkpoint_interval, 0.01, 86400)},
       {"use_builtin_event_serialization", Bool(&C::use_builtin_event_serialization)},
       {"retained_checkpoints", OwnSection({{"count", Whole(&C::retained_checkpoints, 1, 1000)},
-                                           {"interval_seconds", Seconds(&C::retained_checkpoint_interval, 1, 604800)}})},
+                                           {"interval_seconds", Seconds(&C::retained_checkpoint_interval, 1, 604800)},
+                                           {"max_age_seconds", Seconds(&C::retained_checkpoint_max_age, 1, 315360000)}})},
       {"delivery", DeliveryReader()},
       {"parallelism", ParallelismReader()},
       {"on_error",
        CheckedSection<OnError>(&C::on_error,
                                {{"policy", OneOf<OnError, ErrorPolicy>(&OnError::policy, {{"fail", ErrorPolicy::kFail},
+                                                                                          {"retry", ErrorPolicy::kRetry},
                                                                                           {"skip", ErrorPolicy::kSkip},
                                                                                           {"dead-letter", ErrorPolicy::kDeadLetter}})},
                                 {"retries", Whole(&OnError::retries, 0, 1'000'000)},
                                 {"backoff_ms", Milliseconds(&OnError::backoff, 0, kDayMs)},
-                                {"dead_letter_output", Whole(&OnError::dead_letter_channel, 0, 1000)}},
+                                {"backoff_max_ms", Milliseconds(&OnError::backoff_max, 0, kDayMs)},
+                                {"dead_letter_output", DeadLetterOutput()}},
                                &CheckOnError)},
       {"restart", CheckedSection<Restart>(&C::restart,
                                           {{"max_attempts", Whole(&Restart::max_attempts, 0, 1'000'000)},
@@ -246,6 +281,7 @@ absl::StatusOr<FunctionConfig> ParseFunctionConfig(std::string_view yaml) {
   }
   FunctionConfig config;
   FS_RETURN_IF_ERROR(ReadMap(Value{.node = &root, .path = "", .line = root.line}, Table(), config));
+  FS_RETURN_IF_ERROR(CheckDeadLetterOutput(config));
   return config;
 }
 

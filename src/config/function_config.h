@@ -8,6 +8,7 @@
 #include <absl/time/time.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -21,7 +22,7 @@ namespace fs::config {
 enum class TaskType { kPython, kProcessor };
 enum class InputSelector { kRoundRobin, kSequential, kPriority, kGroupParallel };
 enum class Delivery { kDefault, kExactlyOnce, kAtLeastOnce };
-enum class ErrorPolicy { kFail, kSkip, kDeadLetter };
+enum class ErrorPolicy { kFail, kRetry, kSkip, kDeadLetter };
 
 struct InputGroup {
   std::vector<Endpoint> inputs;
@@ -31,8 +32,9 @@ struct OnError {
   ErrorPolicy policy = ErrorPolicy::kFail;
   uint32_t retries = 0;
   absl::Duration backoff = absl::Milliseconds(100);
-  uint32_t dead_letter_channel = 0;
-  int line = 0;
+  absl::Duration backoff_max = absl::Seconds(30);
+  std::optional<uint32_t> dead_letter_channel;  // set exactly with kDeadLetter, and then one of the outputs
+  int dead_letter_line = 0;
 };
 
 struct Restart {
@@ -59,6 +61,7 @@ struct FunctionConfig {
   bool use_builtin_event_serialization = false;
   uint32_t retained_checkpoints = 3;
   absl::Duration retained_checkpoint_interval = absl::Seconds(60);
+  absl::Duration retained_checkpoint_max_age = absl::Hours(24 * 7);
   Delivery delivery = Delivery::kDefault;
   int delivery_line = 0;
   uint32_t parallelism = 1;  // 0: "partitions"

@@ -56,9 +56,10 @@ class Source {
   // listener says where a group protocol gives them. Called once, before the first Poll.
   [[nodiscard]] virtual absl::Status Start(const Positions& positions, SourceListener& listener) = 0;
 
-  // Appends to `out` up to max_records records or about max_bytes of payload that are there now, without waiting; nothing there is OK
-  // and empty, and the waker given at Open wakes when something comes. The views hold until the next Poll. kUnavailable: the
-  // outside is away and the source goes on trying by itself. Other errors: the source cannot go on.
+  // Appends to `out` up to max_records records or about max_bytes of payload that are there now, without waiting; none with
+  // max_records 0, which only serves the outside. Nothing there is OK and empty, and the waker given at Open wakes when something comes.
+  // The views hold until the next Poll. kUnavailable: the outside is away and the source goes on trying by itself. Other errors: the source
+  // cannot go on.
   [[nodiscard]] virtual absl::Status Poll(size_t max_records, size_t max_bytes, std::vector<Record>& out) = 0;
 
   // True when the source could have more right now although the last Poll was short (so: poll again, do not wait).
@@ -90,7 +91,11 @@ class Sink {
   // What Start needs to cut the output back to here; stored with the checkpoint, after a Flush. Empty: nothing to remember.
   [[nodiscard]] virtual std::string Mark() const = 0;
 
-  // Takes a copy. kUnavailable: full now, offer it again after the waker woke (back-pressure); other errors are final for this run.
+  // Whether Write can ever take this record: kInvalidArgument, saying why, for its size or content. Costs little and changes nothing.
+  [[nodiscard]] virtual absl::Status Check(const OutputRecord& record) const = 0;
+
+  // Takes a copy. kUnavailable: full now, offer it again after the waker woke (back-pressure). kInvalidArgument: what Check says, nothing
+  // was taken, others can be written. Other errors are final for this run.
   [[nodiscard]] virtual absl::Status Write(const OutputRecord& record) = 0;
 
   // Everything written is with the outside when this returns OK. May block up to the deadline: kDeadlineExceeded, call again.

@@ -85,6 +85,7 @@ absl::StatusOr<std::unique_ptr<Application>> Application::Start(const config::Se
 
   task::Supervisor::Options tasks;
   tasks.state_dir = config.state_storage.base_dir / "state";
+  tasks.checkpoint_dir = config.state_storage.base_dir / "checkpoints";
   // A server that logs to stderr only still keeps its functions' logs.
   const std::filesystem::path& log_file = config.logging.file_path;
   tasks.log_dir = (log_file.empty() ? config.state_storage.base_dir / "logs" : log_file.parent_path()) / "functions";

@@ -1,9 +1,13 @@
 #include "state/database.h"
 
+#include <rocksdb/file_checksum.h>
+#include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/utilities/write_batch_with_index.h>
 
 #include <system_error>
 #include <vector>
+
+#include "state/key_codec.h"
 
 namespace fs::state {
 namespace {
@@ -106,6 +110,29 @@ absl::Status Database::RollbackPrepared() {
   FS_RETURN_IF_ERROR(Error(transaction_->Rollback()));
   transaction_.reset();
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::unordered_map<std::string, uint32_t>> Database::CopyTo(const std::filesystem::path& folder) {
+  if (transaction_ != nullptr)
+    return FailedPrecondition("{}: a checkpoint is undecided, which a copy would keep so", folder_.path().native());
+  rocksdb::Checkpoint* made = nullptr;
+  FS_RETURN_IF_ERROR(Error(rocksdb::Checkpoint::Create(database_.get(), &made)));
+  const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
+  FS_RETURN_IF_ERROR(Error(checkpoint->CreateCheckpoint(folder.native())));
+
+  // RocksDB reckons the checksum of a table as it writes it.
+  const std::unique_ptr<rocksdb::FileChecksumList> list(rocksdb::NewFileChecksumList());
+  FS_RETURN_IF_ERROR(Error(database_->GetLiveFilesChecksumInfo(list.get())));
+  std::vector<uint64_t> numbers;
+  std::vector<std::string> checksums;
+  std::vector<std::string> functions;
+  FS_RETURN_IF_ERROR(Error(list->GetAllFileChecksums(&numbers, &checksums, &functions)));
+  std::unordered_map<std::string, uint32_t> known;
+  for (size_t i = 0; i < numbers.size(); ++i) {
+    if (functions[i] != rocksdb::kStandardDbFileChecksumFuncName || checksums[i].size() != sizeof(uint32_t)) continue;
+    known[fmt::format("{:06}.sst", numbers[i])] = DecodeU32(checksums[i]);
+  }
+  return known;
 }
 
 }  // namespace fs::state

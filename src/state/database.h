@@ -14,7 +14,9 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <unordered_map>
 
 #include "base/rocksdb.h"
 #include "base/status.h"
@@ -41,6 +43,9 @@ class Database {
   // Not synced: after a crash the batch is found prepared again, and whoever decided gives the same answer again.
   [[nodiscard]] absl::Status CommitPrepared();
   [[nodiscard]] absl::Status RollbackPrepared();
+
+  // FunctionState::CopyTo.
+  [[nodiscard]] absl::StatusOr<std::unordered_map<std::string, uint32_t>> CopyTo(const std::filesystem::path& folder);
 
   // The status as an error of this database.
   [[nodiscard]] absl::Status Error(const rocksdb::Status& status) const;

@@ -1,6 +1,7 @@
 #include "state/environment.h"
 
 #include <rocksdb/cache.h>
+#include <rocksdb/file_checksum.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/merge_operator.h>
 #include <rocksdb/table.h>
@@ -53,6 +54,8 @@ Environment::Environment(const Options& options, std::unique_ptr<rocksdb::Env> m
   options_.arena_block_size = 16 << 10;
   options_.max_write_buffer_number = 3;
   options_.compression = rocksdb::kLZ4Compression;
+  // Retained checkpoints are verified by these.
+  options_.file_checksum_gen_factory = rocksdb::GetFileChecksumGenCrc32cFactory();
   options_.level_compaction_dynamic_level_bytes = true;
 }
 

@@ -30,6 +30,7 @@ std::string EncodeCheckpoint(const Checkpoint& checkpoint) {
   stored.set_sequence(checkpoint.sequence);
   stored.set_positions(checkpoint.positions);
   stored.set_has_function_bytes(checkpoint.function_bytes.has_value());
+  for (const std::string& run_id : checkpoint.supersedes) stored.add_supersedes(run_id);
   return stored.SerializeAsString();
 }
 
@@ -38,7 +39,8 @@ std::optional<Checkpoint> DecodeCheckpoint(std::string_view bytes, bool& has_fun
   StoredCheckpoint stored;
   if (!stored.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return std::nullopt;
   has_function_bytes = stored.has_function_bytes();
-  return Checkpoint{stored.run_id(), stored.sequence(), stored.positions(), std::nullopt};
+  return Checkpoint{
+      stored.run_id(), stored.sequence(), stored.positions(), std::nullopt, {stored.supersedes().begin(), stored.supersedes().end()}};
 }
 
 // Picks the checkpoint out of a prepared batch.

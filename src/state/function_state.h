@@ -17,6 +17,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <vector>
 
 #include "base/status.h"
 #include "state/kv_store.h"
@@ -29,6 +31,9 @@ struct Checkpoint {
   uint64_t sequence = 0;                      // 1 for the first of a run
   std::string positions;                      // the task's encoding of input positions and watermarks
   std::optional<std::string> function_bytes;  // what take_checkpoint returned
+  // Runs that this state stands in for since it was restored, until the first checkpoint of its own; empty otherwise. The decider's last
+  // marker is one of theirs.
+  std::vector<std::string> supersedes = {};
 };
 
 // Shared by all states of a server: block cache, write buffer budget, background threads. Thread-safe; outlives its states.
@@ -80,6 +85,10 @@ class FunctionState {
   [[nodiscard]] virtual const std::optional<Checkpoint>& prepared() const = 0;
   [[nodiscard]] virtual absl::Status CommitPrepared() = 0;
   [[nodiscard]] virtual absl::Status RollbackPrepared() = 0;
+
+  // Copies the database as of last() into `folder`, which must not exist: links where files never change, and so costs a flush. Nothing may
+  // be prepared. Tells the CRC32C of those files whose it knows without reading them. Not in memory.
+  [[nodiscard]] virtual absl::StatusOr<std::unordered_map<std::string, uint32_t>> CopyTo(const std::filesystem::path& folder) = 0;
 };
 
 }  // namespace fs::state

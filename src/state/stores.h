@@ -57,6 +57,9 @@ class State final : public FunctionState {
   const std::optional<Checkpoint>& prepared() const override { return prepared_; }
   absl::Status CommitPrepared() override;
   absl::Status RollbackPrepared() override;
+  absl::StatusOr<std::unordered_map<std::string, uint32_t>> CopyTo(const std::filesystem::path& folder) override {
+    return database_->CopyTo(folder);
+  }
 
  private:
   friend class Store;

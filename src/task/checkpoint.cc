@@ -2,6 +2,7 @@
 
 #include <absl/time/clock.h>
 
+#include <algorithm>
 #include <random>
 #include <utility>
 
@@ -21,14 +22,22 @@ constexpr absl::Duration kMarkersAreKept = absl::Hours(24);
 constexpr std::string_view kWhatToDo =
     "start it from a retained checkpoint (start_function with a checkpoint_id), or drop the function and create it anew";
 
+std::string Describe(const std::string& run_id, uint64_t sequence) { return fmt::format("checkpoint {} of run {}", sequence, run_id); }
+
+// The marker as this state sees it: a run that a restored state supersedes has decided nothing of it.
+std::optional<connector::Marker> Translate(std::optional<connector::Marker> marker, const std::optional<state::Checkpoint>& last) {
+  if (!last || last->supersedes.empty()) return marker;
+  const auto& runs = last->supersedes;
+  if (marker && std::find(runs.begin(), runs.end(), marker->run_id) == runs.end()) return marker;
+  return connector::Marker{last->run_id, last->sequence};
+}
+
+}  // namespace
+
 std::string NewRunId() {
   std::random_device entropy;
   return fmt::format("{:08x}{:08x}{:08x}{:08x}", entropy(), entropy(), entropy(), entropy());
 }
-
-std::string Describe(const std::string& run_id, uint64_t sequence) { return fmt::format("checkpoint {} of run {}", sequence, run_id); }
-
-}  // namespace
 
 std::string EncodeProgress(const Progress& progress, std::span<const std::string> topics) {
   function_stream::stored::StoredPositions stored;
@@ -69,6 +78,7 @@ absl::StatusOr<std::optional<state::Checkpoint>> CheckpointProtocol::Recover() {
       return absl::OkStatus();
     });
     FS_RETURN_IF_ERROR_CONTEXT(recovered, "recovery");
+    marker = Translate(std::move(marker), state_.last());
   }
 
   if (const auto& prepared = state_.prepared()) {

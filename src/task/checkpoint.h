@@ -11,7 +11,10 @@
 //   5 decider: Commit = THE COMMIT POINT                the state then agrees with the marker, or it is not this run's
 //   6 state: CommitPrepared                             state: an error, never a guess
 //
-// One exception to the last rule: a decider that forgets markers (Kafka, of a group that was idle for days) and has none, nothing
+// A state restored from a retained checkpoint is a new run r that supersedes others, until its first own checkpoint s+1: for as long, every
+// marker of a run it supersedes counts as (r, s), and so does none. An undecided checkpoint of the state it replaced went with that.
+//
+// One exception to the last rule on the right: a decider that forgets markers (Kafka, of a group that was idle for days) and has none, nothing
 // prepared, and a state older than that: nothing is in doubt, so it goes on from the state, with a warning.
 //
 // Without a decider (no output, files, at-least-once) the state's own commit is the commit point: 4, 5 and 6 are one step. Sinks are
@@ -44,6 +47,8 @@ struct Progress {
 [[nodiscard]] std::string EncodeProgress(const Progress& progress, std::span<const std::string> topics);
 // kDataLoss when the bytes cannot be read, kFailedPrecondition when their format is a later version's.
 [[nodiscard]] absl::StatusOr<Progress> DecodeProgress(std::string_view bytes);
+
+[[nodiscard]] std::string NewRunId();
 
 // Asked a few times a second while something outside does not answer: what that is, in which step, and for how long. OK: wait on. An error
 // ends the step with it.

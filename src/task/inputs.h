@@ -25,6 +25,10 @@ class InputOrder {
 
   // Input numbers in the order of asking. Holds until the next call of Served.
   [[nodiscard]] std::span<const size_t> order() const { return order_; }
+  // An input that has records but must wait for them (a retry) holds back those after it: what sequential and priority promise.
+  [[nodiscard]] bool is_strict() const {
+    return selector_ == config::InputSelector::kSequential || selector_ == config::InputSelector::kPriority;
+  }
   // This input gave records.
   void Served(size_t input);
 

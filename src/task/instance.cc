@@ -16,8 +16,6 @@ constexpr double kBatchSeconds = 0.02;
 constexpr size_t kFirstBatchRecords = 64;
 constexpr size_t kMaxBatchRecords = 4096;
 constexpr size_t kMaxBatchBytes = size_t{4} << 20;
-// Uncommitted writes and outputs wait in memory: past this, the checkpoint does not wait for its interval.
-constexpr size_t kMaxPendingBytes = size_t{32} << 20;
 constexpr absl::Duration kUnavailableWait = absl::Milliseconds(500);
 constexpr absl::Duration kFullSinkWait = absl::Milliseconds(100);
 // How long a stop waits for an output that is away.
@@ -33,13 +31,11 @@ Instance::Instance(InstanceSpec spec)
     : spec_(std::move(spec)),
       config_(spec_.function->config),
       checkpoint_interval_(config_.checkpoint_interval),
-      order_(config_.input_selector,
-             [this] {
-               std::vector<size_t> sizes;
-               for (const auto& group : config_.input_groups) sizes.push_back(group.inputs.size());
-               return sizes;
-             }()),
-      suspect_after_(spec_.suspect_after) {}
+      order_(config_.input_selector, [this] {
+        std::vector<size_t> sizes;
+        for (const auto& group : config_.input_groups) sizes.push_back(group.inputs.size());
+        return sizes;
+      }()) {}
 
 Instance::~Instance() { interruptible_.store(nullptr); }
 
@@ -74,6 +70,7 @@ absl::Status Instance::Open() {
   }
   positions_ = std::move(progress.inputs);
   positions_.resize(inputs_.size());
+  backlogs_.resize(inputs_.size());
   for (size_t channel = 0; channel < sinks_.size(); ++channel) {
     std::optional<std::string_view> mark;
     if (channel < progress.sink_marks.size()) mark = progress.sink_marks[channel];
@@ -87,6 +84,7 @@ absl::Status Instance::Open() {
   }
   checkpoint_due_ = SteadyNow();
   heartbeat_due_ = SteadyNow() + config_.heartbeat_interval;
+  spec_.retention->Begin();
   // A sink that is cut back needs to know from the start to where.
   const bool has_mark = std::any_of(sinks_.begin(), sinks_.end(), [](const auto& sink) { return !sink->Mark().empty(); });
   if (!checkpoint && has_mark) FS_RETURN_IF_ERROR(CommitWith(std::nullopt));
@@ -182,7 +180,8 @@ absl::Status Instance::Loop() {
   while (!stopping()) {
     FS_ASSIGN_OR_RETURN(const absl::Time look_again, Turn());
     const absl::Time now = SteadyNow();
-    if (is_dirty() && (now >= checkpoint_due_ || pending_bytes() > kMaxPendingBytes)) FS_RETURN_IF_ERROR(TakeCheckpoint());
+    const bool is_due = is_dirty() && (now >= checkpoint_due_ || pending_bytes() > kMaxPendingBytes);
+    if (is_due || spec_.retention->is_asked()) FS_RETURN_IF_ERROR(TakeCheckpoint());
     if (now >= heartbeat_due_) FS_RETURN_IF_ERROR(Heartbeat());
     if (look_again > now) spec_.waker->WaitUntil(std::min({look_again, heartbeat_due_, is_dirty() ? checkpoint_due_ : heartbeat_due_}));
   }
@@ -194,114 +193,72 @@ absl::StatusOr<absl::Time> Instance::Turn() {
   if (seconds_per_message_ > 0) {
     max_records = static_cast<size_t>(std::clamp(kBatchSeconds / seconds_per_message_, 1.0, double{kMaxBatchRecords}));
   }
-  if (suspect_after_) max_records = std::min(max_records, std::max<size_t>(*suspect_after_, 1));
+  absl::Time look_again = absl::InfiniteFuture();
   std::string unavailable;
-  bool has_more = false;
   for (const size_t i : order_.order()) {
     polled_input_ = i;
     records_.clear();
-    const absl::Status polled = inputs_[i].source->Poll(max_records, kMaxBatchBytes, records_);
+    Backlog& backlog = backlogs_[i];
+    // With a backlog the source is only served, which may also take partitions and their records away.
+    const bool is_held = !backlog.empty();
+    const absl::Status polled = inputs_[i].source->Poll(is_held ? 0 : max_records, is_held ? 0 : kMaxBatchBytes, records_);
     FS_RETURN_IF_ERROR(std::exchange(revoke_status_, absl::OkStatus()));
     if (absl::IsUnavailable(polled)) {
       unavailable = fmt::format("{}: {}", inputs_[i].topic, Message(polled));
+      look_again = std::min(look_again, SteadyNow() + kUnavailableWait);
     } else if (!polled.ok()) {
       return WithContext(polled, inputs_[i].topic);
     }
-    if (!records_.empty()) {
-      FS_RETURN_IF_ERROR(ProcessBatch(i, records_));
-      if (suspect_after_) FS_RETURN_IF_ERROR(ApproachSuspect(records_.size()));
+    if (!backlog.empty() && backlog.due() > SteadyNow()) {
+      look_again = std::min(look_again, backlog.due());
+      unavailable = backlog.reason();
+      if (order_.is_strict()) break;
+      continue;
+    }
+    if (!backlog.empty()) {
+      FS_ASSIGN_OR_RETURN(const size_t done, ProcessBatch(i, backlog.records()));
+      backlog.Drop(done);
       order_.Served(i);
       return absl::InfinitePast();
     }
-    has_more = has_more || inputs_[i].source->HasMore();
+    if (!records_.empty()) {
+      FS_ASSIGN_OR_RETURN(const size_t done, ProcessBatch(i, records_));
+      if (done < records_.size()) backlog.Keep(std::span(records_).subspan(done));
+      order_.Served(i);
+      return absl::InfinitePast();
+    }
+    if (is_held || inputs_[i].source->HasMore()) look_again = absl::InfinitePast();
   }
-  const bool is_away = !unavailable.empty();
   Waiting(std::move(unavailable));
-  if (has_more) return absl::InfinitePast();
-  return is_away ? SteadyNow() + kUnavailableWait : absl::InfiniteFuture();
-}
-
-absl::Status Instance::ProcessBatch(size_t input, std::span<const Record> records) {
-  while (!records.empty()) {
-    has_marked_ = false;
-    const absl::Time started = SteadyNow();
-    absl::StatusOr<sandbox::BatchResult> processed = guest_->Process(inputs_[input].source_id, static_cast<uint32_t>(input), records);
-    if (!processed.ok()) {
-      const size_t index = std::min(guest_->processed_before_end(), records.size() - 1);
-      spec_.on_suspect(since_checkpoint_ + index);
-      return WithContext(processed.status(),
-                         fmt::format("{} partition {} offset {}", inputs_[input].topic, records[index].partition, records[index].offset));
-    }
-    const sandbox::BatchResult& result = *processed;
-    const double seconds = absl::ToDoubleSeconds(SteadyNow() - started) / static_cast<double>(std::max<size_t>(result.processed, 1));
-    seconds_per_message_ = seconds_per_message_ == 0 ? seconds : 0.7 * seconds_per_message_ + 0.3 * seconds;
-
-    Advance(input, records.first(result.processed));
-    FS_RETURN_IF_ERROR(WriteEmitted());
-    if (result.error) {
-      if (has_marked_ && marked_message_ == result.processed) state_->RollbackToMark();
-      const Record& failed = records[result.processed];
-      if (is_dirty()) FS_RETURN_IF_ERROR(TakeCheckpoint());
-      return Aborted("process() raised at {} partition {} offset {}: {}: {}\n{}", inputs_[input].topic, failed.partition, failed.offset,
-                     result.error->type, result.error->message, result.error->traceback);
-    }
-    if (result.processed == 0) return Internal("the guest processed nothing of a batch of {}", records.size());
-    records = records.subspan(result.processed);
-    if (stopping()) break;
-    if (!records.empty() && pending_bytes() > kMaxPendingBytes) FS_RETURN_IF_ERROR(TakeCheckpoint());
-  }
-  return absl::OkStatus();
-}
-
-void Instance::Advance(size_t input, std::span<const Record> records) {
-  if (records.empty()) return;
-  connector::Positions& positions = positions_[input];
-  // Records of a partition come in runs: one look-up for each run.
-  for (size_t i = 0; i < records.size(); ++i) {
-    if (i + 1 == records.size() || records[i + 1].partition != records[i].partition)
-      positions[records[i].partition] = records[i].offset + 1;
-  }
-  has_progress_ = true;
-  since_checkpoint_ += records.size();
-  spec_.counters->processed.fetch_add(records.size(), std::memory_order_relaxed);
-}
-
-absl::Status Instance::ApproachSuspect(uint64_t processed) {
-  if (*suspect_after_ == 0) {
-    suspect_after_.reset();
-    return absl::OkStatus();
-  }
-  *suspect_after_ -= std::min(processed, *suspect_after_);
-  return *suspect_after_ == 0 && is_dirty() ? TakeCheckpoint() : absl::OkStatus();
+  return look_again;
 }
 
 absl::Status Instance::WriteEmitted() {
   size_t written = 0;
-  while (true) {
-    size_t index = 0;
-    absl::Status status;
-    uint32_t channel = 0;
-    FS_RETURN_IF_ERROR(guest_->ForEachEmitted([&](const sandbox::Emitted& emitted) {
-      if (index++ < written) return true;
-      if (!emitted.is_watermark) {
-        channel = emitted.channel;
-        status = sinks_[channel]->Write(emitted.record);
-        if (!status.ok()) return false;
-      }
-      ++written;
-      return true;
-    }));
-    if (status.ok()) break;
-    if (!absl::IsUnavailable(status)) return WithContext(status, config_.outputs[channel].path);
-    if (stopping()) return absl::CancelledError("stopped while an output was full");
-    Waiting(fmt::format("{}: {}", config_.outputs[channel].path, Message(status)));
-    spec_.waker->WaitUntil(SteadyNow() + kFullSinkWait);
-  }
+  absl::Status status;
+  FS_RETURN_IF_ERROR(guest_->ForEachEmitted([&](const sandbox::Emitted& emitted) {
+    if (!emitted.is_watermark) status = WriteWaiting(emitted.channel, emitted.record);
+    if (status.ok()) ++written;
+    return status.ok();
+  }));
+  FS_RETURN_IF_ERROR(status);
   if (written > 0) {
     has_progress_ = true;
     spec_.counters->emitted.fetch_add(written, std::memory_order_relaxed);
   }
   return absl::OkStatus();
+}
+
+absl::Status Instance::WriteWaiting(uint32_t channel, const OutputRecord& record) {
+  while (true) {
+    const absl::Status status = sinks_[channel]->Write(record);
+    if (status.ok()) [[likely]]
+      return status;
+    if (!absl::IsUnavailable(status)) return WithContext(status, config_.outputs[channel].path);
+    if (stopping()) return absl::CancelledError("stopped while an output was full");
+    Waiting(fmt::format("{}: {}", config_.outputs[channel].path, Message(status)));
+    spec_.waker->WaitUntil(SteadyNow() + kFullSinkWait);
+  }
 }
 
 bool Instance::is_dirty() const { return has_progress_ || state_->pending_bytes() > 0; }
@@ -311,7 +268,10 @@ size_t Instance::pending_bytes() const { return state_->pending_bytes() + (decid
 absl::Status Instance::TakeCheckpoint() {
   FS_ASSIGN_OR_RETURN_CONTEXT(std::optional<std::string> bytes, guest_->TakeCheckpoint(checkpoints_->next_sequence()), "take_checkpoint");
   FS_RETURN_IF_ERROR(WriteEmitted());
-  return CommitWith(std::move(bytes));
+  FS_RETURN_IF_ERROR(CommitWith(std::move(bytes)));
+  // Neither a group nor a stop waits for a copy.
+  if (!is_rebalancing_ && !stopping()) spec_.retention->AfterCheckpoint(*state_, *spec_.log);
+  return absl::OkStatus();
 }
 
 absl::Status Instance::KeepWaiting(WaitingIn step, absl::Duration since, const absl::Status& what) {
@@ -331,7 +291,9 @@ absl::Status Instance::CommitWith(std::optional<std::string> function_bytes) {
                              fmt::format("checkpoint {}", checkpoints_->next_sequence()));
   Waiting("");
   has_progress_ = false;
-  since_checkpoint_ = 0;
+  spec_.errors->Committed(positions_);
+  spec_.counters->skipped.fetch_add(std::exchange(skipped_, 0), std::memory_order_relaxed);
+  spec_.counters->dead_lettered.fetch_add(std::exchange(dead_lettered_, 0), std::memory_order_relaxed);
   checkpoint_due_ = SteadyNow() + checkpoint_interval_;
   spec_.counters->checkpoint_id.store(checkpoints_->next_sequence() - 1, std::memory_order_relaxed);
   for (size_t i = 0; i < inputs_.size(); ++i) {
@@ -410,14 +372,16 @@ absl::StatusOr<connector::Positions> Instance::OnAssigned(std::span<const connec
   return std::move(resumption.positions);
 }
 
-void Instance::OnRevoked(std::span<const int32_t>) {
+void Instance::OnRevoked(std::span<const int32_t> partitions) {
+  backlogs_[polled_input_].Forget(partitions);
   if (!is_dirty() || guest_ == nullptr || guest_->is_dead()) return;
   is_rebalancing_ = true;
   revoke_status_.Update(TakeCheckpoint());
   is_rebalancing_ = false;
 }
 
-void Instance::OnLost(std::span<const int32_t>) {
+void Instance::OnLost(std::span<const int32_t> partitions) {
+  backlogs_[polled_input_].Forget(partitions);
   // All of their work is committed: there is nothing to give up, and where they come back they go on from there.
   if (!is_dirty()) return;
   revoke_status_.Update(

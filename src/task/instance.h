@@ -2,7 +2,7 @@
 //
 // Owned by its Task and used on the task's thread only, except Interrupt(), which any thread may call. An instance that returned an
 // error is spent: whatever it had not committed is given up by dropping it, and the next instance resumes from the last checkpoint.
-// Hot path: ProcessBatch and what it calls; nothing there allocates, logs or locks per message.
+// Hot path: ProcessBatch and what it calls (processing.cc); nothing there allocates, logs or locks per message, unless it failed.
 #ifndef FUNCTION_STREAM_TASK_INSTANCE_H_
 #define FUNCTION_STREAM_TASK_INSTANCE_H_
 
@@ -25,8 +25,12 @@
 #include "observe/function_log.h"
 #include "sandbox/guest.h"
 #include "state/function_state.h"
+#include "task/backlog.h"
 #include "task/checkpoint.h"
+#include "task/dead_letter.h"
+#include "task/error_policy.h"
 #include "task/inputs.h"
+#include "task/retention.h"
 
 namespace fs::task {
 
@@ -34,6 +38,9 @@ namespace fs::task {
 struct InstanceCounters {
   std::atomic<uint64_t> processed{0};
   std::atomic<uint64_t> emitted{0};
+  std::atomic<uint64_t> retried{0};
+  std::atomic<uint64_t> skipped{0};
+  std::atomic<uint64_t> dead_lettered{0};
   std::atomic<uint64_t> checkpoint_id{0};
 };
 
@@ -47,10 +54,10 @@ struct InstanceSpec {
   std::shared_ptr<Waker> waker;
   InstanceCounters* counters = nullptr;
   const std::atomic<bool>* stopping = nullptr;
-  // Set when the instance before was ended by a message: how many came before that one since the last checkpoint. They are committed
-  // before it is tried again, and it is tried alone, so that it holds back nothing but itself.
-  std::optional<uint64_t> suspect_after;
-  std::function<void(uint64_t)> on_suspect;
+  Retention* retention = nullptr;
+  // Of the task: they know what happened in the instances before.
+  ErrorPolicy* errors = nullptr;
+  FailureLog* failure_log = nullptr;
   std::string server_id;
   // Told on the instance's thread: positions after a checkpoint, and what it waits for ("" when nothing stands in the way).
   std::function<void(std::span<const connector::Positions>)> on_checkpoint;
@@ -67,13 +74,17 @@ class Instance : private sandbox::Host, private connector::SourceListener {
   [[nodiscard]] absl::Status Open();
 
   // Runs until `stopping` is set (OK: everything is committed and close was called, or the call in progress was interrupted and its
-  // work given up) or something fails. kAborted: user code raised; all before it is committed.
+  // work given up) or something fails. kAborted: a message failed and on_error says to fail; all before it is
+  // committed. Where a message is the reason and the next instance knows it, errors->TakeRestart() says so.
   [[nodiscard]] absl::Status Run();
 
   // Any thread, while the instance lives: ends the guest call in progress.
   void Interrupt();
 
  private:
+  // Uncommitted writes and outputs wait in memory: past this, the checkpoint does not wait for its interval.
+  static constexpr size_t kMaxPendingBytes = size_t{32} << 20;
+
   struct Input {
     uint32_t source_id;
     std::string topic;
@@ -88,11 +99,26 @@ class Instance : private sandbox::Host, private connector::SourceListener {
   // Takes one batch from the first input that has one, and says when to look again: at once after a batch, soon while something outside is
   // away (its coming back wakes nobody), else when something wakes us.
   [[nodiscard]] absl::StatusOr<absl::Time> Turn();
-  [[nodiscard]] absl::Status ProcessBatch(size_t input, std::span<const Record> records);
-  // Counts down to the suspect, commits what came before it, and forgets it once it has passed.
-  [[nodiscard]] absl::Status ApproachSuspect(uint64_t processed);
+  // How many of the records are done with; fewer than all where one waits for its retry, or the function stops.
+  [[nodiscard]] absl::StatusOr<size_t> ProcessBatch(size_t input, std::span<const Record> records);
+  // One call of the guest: processes, advances and hands over what was emitted. The error is of the message that failed, its state undone.
+  struct Step {
+    size_t done = 0;
+    std::optional<MessageError> error;
+  };
+  [[nodiscard]] absl::StatusOr<Step> ProcessTogether(size_t input, std::span<const Record> records);
+  // A message that has failed before, or may have. Both answer whether it is done with.
+  [[nodiscard]] absl::StatusOr<bool> ProcessSuspect(size_t input, const Record& record);
+  [[nodiscard]] absl::StatusOr<bool> HandleFailure(size_t input, const Record& record, const ErrorPolicy::Verdict& verdict);
+  // The message ended the guest: what follows, for Run to return.
+  [[nodiscard]] absl::Status HandleEnd(size_t input, std::span<const Record> records, const absl::Status& end);
+  // What an output would refuse of what the one message of the last call emitted.
+  [[nodiscard]] absl::StatusOr<std::optional<MessageError>> FindRefused();
+  [[nodiscard]] absl::Status WriteDeadLetter(size_t input, const Record& record, const ErrorPolicy::Verdict& verdict);
+  [[nodiscard]] std::string PlaceOf(size_t input, const Record& record) const;
   // Hands what the last guest call emitted to the sinks, waiting where they are full. kCancelled when stopping.
   [[nodiscard]] absl::Status WriteEmitted();
+  [[nodiscard]] absl::Status WriteWaiting(uint32_t channel, const OutputRecord& record);
   void Advance(size_t input, std::span<const Record> records);
   [[nodiscard]] absl::Status TakeCheckpoint();
   // The Patience of the checkpoint protocol: outputs that are away are waited for as long as it takes, saying so; a decision for a while.
@@ -136,9 +162,10 @@ class Instance : private sandbox::Host, private connector::SourceListener {
   size_t polled_input_ = 0;
   absl::Status revoke_status_;  // of the checkpoint taken inside a Poll
   bool is_rebalancing_ = false;
-  uint64_t since_checkpoint_ = 0;  // messages processed
-  std::optional<uint64_t> suspect_after_;
-  bool has_progress_ = false;  // records were processed or emitted since the last checkpoint
+  std::vector<Backlog> backlogs_;  // by input
+  uint64_t skipped_ = 0;           // since the last checkpoint
+  uint64_t dead_lettered_ = 0;     // likewise
+  bool has_progress_ = false;      // records were processed or emitted since the last checkpoint
   std::optional<std::string> last_function_bytes_;
   absl::Time checkpoint_due_;
   absl::Time heartbeat_due_;

@@ -39,6 +39,11 @@ class SupervisorImpl final : public Supervisor {
   absl::Status StartFunction(std::string_view name) override;
   absl::Status StopFunction(std::string_view name) override;
   absl::Status DropFunction(std::string_view name) override;
+  absl::StatusOr<std::vector<RetainedInfo>> ListCheckpoints(std::string_view name) const override;
+  absl::StatusOr<RetainedInfo> CreateCheckpoint(std::string_view name, absl::Time deadline,
+                                                const std::function<bool()>& is_cancelled) override;
+  absl::Status DeleteCheckpoint(std::string_view name, uint64_t id) override;
+  absl::Status StartFromCheckpoint(std::string_view name, uint64_t id) override;
   std::vector<Description> List() const override;
   absl::StatusOr<Description> Describe(std::string_view name) const override;
   void Shutdown() override;
@@ -86,6 +91,12 @@ void SupervisorImpl::RemoveOrphans(const std::set<std::string>& state_ids) {
     absl::Status status = state::FunctionState::Destroy(*environment_.states, entry.path());
     for (const auto& [type, connector] : environment_.connectors->all()) status.Update(connector->ForgetFunction(id, {}, {}));
     if (!status.ok()) observe::LogWarning("{}: {}", entry.path().string(), Message(status));
+  }
+  for (const auto& entry : std::filesystem::directory_iterator(options_.checkpoint_dir, error)) {
+    if (state_ids.contains(entry.path().filename().string())) continue;
+    observe::LogInfo("removing {}: it belongs to no function", entry.path().string());
+    const absl::Status status = state::RetainedCheckpoints(*environment_.states, entry.path(), {}).Destroy();
+    if (!status.ok()) observe::LogWarning("{}", Message(status));
   }
 }
 
@@ -193,6 +204,59 @@ absl::Status SupervisorImpl::DropFunction(std::string_view name) {
   return WithContext(destroyed, fmt::format("{} is dropped, but not all of it could be removed", name));
 }
 
+absl::StatusOr<std::vector<RetainedInfo>> SupervisorImpl::ListCheckpoints(std::string_view name) const {
+  FS_ASSIGN_OR_RETURN(const std::shared_ptr<Task> task, Find(name));
+  std::vector<RetainedInfo> result;
+  for (const state::RetainedCheckpoint& checkpoint : task->checkpoints().List()) result.push_back(task->Describe(checkpoint));
+  return result;
+}
+
+absl::StatusOr<RetainedInfo> SupervisorImpl::CreateCheckpoint(std::string_view name, absl::Time deadline,
+                                                              const std::function<bool()>& is_cancelled) {
+  FS_ASSIGN_OR_RETURN(const std::shared_ptr<Task> task, Find(name));
+  if (!task->checkpoints().is_supported()) return task->checkpoints().MakeOfStopped(state::RetainReason::kRequested).status();
+  while (true) {
+    if (auto asked = task->retention().Ask(deadline, is_cancelled)) {
+      FS_ASSIGN_OR_RETURN_CONTEXT(const state::RetainedCheckpoint made, *std::move(asked), name);
+      return task->Describe(made);
+    }
+    absl::MutexLock lifecycle(&task->lifecycle());
+    FS_RETURN_IF_ERROR(Find(name).status());
+    // It was started in between, or has not quite ended.
+    if (task->is_alive()) continue;
+    {
+      absl::MutexLock lock(&mutex_);
+      if (shut_down_) return Unavailable("the server is shutting down");
+    }
+    task->Join();
+    FS_ASSIGN_OR_RETURN_CONTEXT(const state::RetainedCheckpoint made, task->checkpoints().MakeOfStopped(state::RetainReason::kRequested),
+                                name);
+    return task->Describe(made);
+  }
+}
+
+absl::Status SupervisorImpl::DeleteCheckpoint(std::string_view name, uint64_t id) {
+  FS_ASSIGN_OR_RETURN(const std::shared_ptr<Task> task, Find(name));
+  return WithContext(task->checkpoints().Delete(id), name);
+}
+
+absl::Status SupervisorImpl::StartFromCheckpoint(std::string_view name, uint64_t id) {
+  FS_ASSIGN_OR_RETURN(const std::shared_ptr<Task> task, Find(name));
+  absl::MutexLock lifecycle(&task->lifecycle());
+  FS_RETURN_IF_ERROR(Find(name).status());
+  if (task->is_alive()) {
+    return AlreadyExists("{}: is {}: only a function that does not run can be started from a checkpoint; stop it first", name,
+                         StatusName(task->Describe().status));
+  }
+  task->Join();
+  const absl::Status restored = task->checkpoints().Restore(id, NewRunId());
+  if (!restored.ok()) return WithContext(restored, name);
+  observe::LogInfo("function {}: restored from checkpoint {}", name, id);
+  FS_RETURN_IF_ERROR(catalog_.SetWanted(name, catalog::WantedStatus::kRunning));
+  FS_RETURN_IF_ERROR(task->Start(Task::StartMode::kNow));
+  return AsCreateError(task->WaitUntilRunning());
+}
+
 absl::StatusOr<std::shared_ptr<Task>> SupervisorImpl::Find(std::string_view name) const {
   absl::MutexLock lock(&mutex_);
   const auto found = tasks_.find(std::string(name));
@@ -239,12 +303,13 @@ void SupervisorImpl::Shutdown() {
 absl::StatusOr<std::unique_ptr<Supervisor>> Supervisor::Create(const Options& options, catalog::Catalog& catalog, sandbox::Runtime& runtime,
                                                                state::StateEnvironment& states, connector::Registry& connectors) {
   std::error_code error;
-  for (const auto& folder : {options.state_dir, options.log_dir}) {
+  for (const auto& folder : {options.state_dir, options.checkpoint_dir, options.log_dir}) {
     std::filesystem::create_directories(folder, error);
     if (error) return Internal("{}: cannot be made: {}", folder.string(), error.message());
   }
   return std::make_unique<SupervisorImpl>(
-      options, catalog, TaskEnvironment{&runtime, &states, &connectors, options.state_dir, options.log_dir, catalog.server_id()});
+      options, catalog,
+      TaskEnvironment{&runtime, &states, &connectors, options.state_dir, options.checkpoint_dir, options.log_dir, catalog.server_id()});
 }
 
 }  // namespace fs::task

@@ -5,8 +5,11 @@
 #ifndef FUNCTION_STREAM_TASK_SUPERVISOR_H_
 #define FUNCTION_STREAM_TASK_SUPERVISOR_H_
 
+#include <absl/time/time.h>
+
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,6 +22,7 @@
 #include "connector/connector.h"
 #include "sandbox/runtime.h"
 #include "state/function_state.h"
+#include "state/retained.h"
 
 namespace fs::task {
 
@@ -41,16 +45,31 @@ struct Description {
   uint64_t restarts = 0;
   uint64_t processed = 0;
   uint64_t emitted = 0;
+  uint64_t retried = 0;
+  uint64_t skipped = 0;
+  uint64_t dead_lettered = 0;
   uint64_t checkpoint_id = 0;
   std::vector<InputPosition> positions;
   std::string last_error;
 };
 
+// A checkpoint that can be restored by number.
+struct RetainedInfo {
+  uint64_t id = 0;
+  int64_t created_ms = 0;
+  state::RetainReason reason = state::RetainReason::kPeriodic;
+  uint64_t checkpoint_id = 0;  // what take_checkpoint and Description have
+  uint64_t bytes = 0;
+  std::vector<InputPosition> positions;
+  std::string problem;  // why it cannot be restored; empty otherwise
+};
+
 class Supervisor {
  public:
   struct Options {
-    std::filesystem::path state_dir;  // one folder per function below it
-    std::filesystem::path log_dir;    // one log per function
+    std::filesystem::path state_dir;       // one folder per function below it
+    std::filesystem::path checkpoint_dir;  // likewise; on the same file system
+    std::filesystem::path log_dir;         // one log per function
     uint32_t limit_functions = 10000;
   };
   // Does not own what it is given; they outlive it.
@@ -67,6 +86,14 @@ class Supervisor {
   [[nodiscard]] virtual absl::Status StartFunction(std::string_view name) = 0;
   [[nodiscard]] virtual absl::Status StopFunction(std::string_view name) = 0;
   [[nodiscard]] virtual absl::Status DropFunction(std::string_view name) = 0;
+
+  // Retained checkpoints. Create works on a running function (the call waits for its next checkpoint) and on one that does not run. Errors
+  // as state/retained.h has them, kNotFound for an unknown function; Start is kAlreadyExists for one that runs.
+  [[nodiscard]] virtual absl::StatusOr<std::vector<RetainedInfo>> ListCheckpoints(std::string_view name) const = 0;
+  [[nodiscard]] virtual absl::StatusOr<RetainedInfo> CreateCheckpoint(std::string_view name, absl::Time deadline,
+                                                                      const std::function<bool()>& is_cancelled) = 0;
+  [[nodiscard]] virtual absl::Status DeleteCheckpoint(std::string_view name, uint64_t id) = 0;
+  [[nodiscard]] virtual absl::Status StartFromCheckpoint(std::string_view name, uint64_t id) = 0;
 
   [[nodiscard]] virtual std::vector<Description> List() const = 0;
   [[nodiscard]] virtual absl::StatusOr<Description> Describe(std::string_view name) const = 0;

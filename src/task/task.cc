@@ -48,6 +48,9 @@ Task::Task(const TaskEnvironment& environment, std::shared_ptr<const catalog::Fu
     : environment_(environment),
       function_(std::move(function)),
       state_folder_(environment_.state_dir / function_->state_id),
+      checkpoints_(*environment_.states, environment_.checkpoint_dir / function_->state_id, state_folder_),
+      retention_(function_->config, checkpoints_, *waker_),
+      errors_(function_->config.on_error),
       status_(status),
       since_(absl::Now()) {}
 
@@ -65,6 +68,7 @@ absl::Status Task::Start(StartMode mode) {
   thread_.Join();
   FS_ASSIGN_OR_RETURN(log_, observe::FunctionLog::Open(environment_.log_dir, function_->name, {}));
   stopping_.store(false);
+  errors_.Reset();
   {
     absl::MutexLock lock(&mutex_);
     alive_ = true;
@@ -73,8 +77,10 @@ absl::Status Task::Start(StartMode mode) {
     opened_ = false;
     end_ = absl::OkStatus();
   }
+  retention_.Open();
   absl::StatusOr<Thread> thread = Thread::Start("fn:" + function_->name, [this] { Body(); });
   if (!thread.ok()) {
+    retention_.Close();
     absl::MutexLock lock(&mutex_);
     alive_ = false;
     return thread.status();
@@ -125,6 +131,7 @@ void Task::Interrupt() {
 absl::Status Task::Destroy() {
   log_.reset();
   absl::Status status = state::FunctionState::Destroy(*environment_.states, state_folder_);
+  status.Update(checkpoints_.Destroy());
   status.Update(observe::FunctionLog::Remove(environment_.log_dir, function_->name));
   for (const auto& [type, connector] : environment_.connectors->all()) {
     std::vector<config::Endpoint> inputs, outputs;
@@ -153,21 +160,27 @@ void Task::Body() {
       last_error_ = Cut(Message(status));
       is_awaited = !opened_ && !patient_;
     }
-    if (IsFinal(status) || is_awaited) break;
-    if (SteadyNow() - started >= kHealthy) {
-      attempts = 0;
-      backoff = policy.backoff;
+    absl::Duration pause;
+    if (const std::optional<absl::Duration> by_message = errors_.TakeRestart()) {
+      pause = *by_message;
+      SetStatus(Status::kRestarting, std::string(Message(status)));
+    } else {
+      if (IsFinal(status) || is_awaited) break;
+      if (SteadyNow() - started >= kHealthy) {
+        attempts = 0;
+        backoff = policy.backoff;
+      }
+      if (attempts == policy.max_attempts) {
+        status = WithContext(status, fmt::format("given up after {} restarts in a row", attempts));
+        break;
+      }
+      ++attempts;
+      SetStatus(Status::kRestarting, fmt::format("restart {} of at most {}: {}", attempts, policy.max_attempts, Message(status)));
+      pause = std::exchange(backoff, std::min(backoff * 2, policy.backoff_max));
     }
-    if (attempts == policy.max_attempts) {
-      status = WithContext(status, fmt::format("given up after {} restarts in a row", attempts));
-      break;
-    }
-    ++attempts;
-    SetStatus(Status::kRestarting, fmt::format("restart {} of at most {}: {}", attempts, policy.max_attempts, Message(status)));
-    const absl::Time resume = SteadyNow() + backoff;
+    const absl::Time resume = SteadyNow() + pause;
     while (!stopping_.load() && SteadyNow() < resume) waker_->WaitUntil(resume);
     if (stopping_.load()) break;
-    backoff = std::min(backoff * 2, policy.backoff_max);
     absl::MutexLock lock(&mutex_);
     ++restarts_;
   }
@@ -177,6 +190,7 @@ void Task::Body() {
   } else {
     SetStatus(Status::kFailed, std::string(Message(status)));
   }
+  retention_.Close();
   absl::MutexLock lock(&mutex_);
   end_ = status.ok() ? absl::CancelledError("stopped before it ran") : status;
   alive_ = false;
@@ -184,6 +198,7 @@ void Task::Body() {
 }
 
 absl::Status Task::RunInstance() {
+  FS_RETURN_IF_ERROR(checkpoints_.Recover());
   InstanceSpec spec;
   spec.function = function_;
   spec.state_folder = state_folder_;
@@ -194,9 +209,10 @@ absl::Status Task::RunInstance() {
   spec.waker = waker_;
   spec.counters = &counters_;
   spec.stopping = &stopping_;
+  spec.retention = &retention_;
+  spec.errors = &errors_;
+  spec.failure_log = &failure_log_;
   spec.server_id = environment_.server_id;
-  spec.suspect_after = std::exchange(suspect_after_, std::nullopt);
-  spec.on_suspect = [this](uint64_t after) { suspect_after_ = after; };
   spec.on_checkpoint = [this](std::span<const connector::Positions> positions) {
     absl::MutexLock lock(&mutex_);
     positions_.assign(positions.begin(), positions.end());
@@ -243,6 +259,9 @@ Description Task::Describe() const {
   description.type = function_->config.type;
   description.processed = counters_.processed.load(std::memory_order_relaxed);
   description.emitted = counters_.emitted.load(std::memory_order_relaxed);
+  description.retried = counters_.retried.load(std::memory_order_relaxed);
+  description.skipped = counters_.skipped.load(std::memory_order_relaxed);
+  description.dead_lettered = counters_.dead_lettered.load(std::memory_order_relaxed);
   description.checkpoint_id = counters_.checkpoint_id.load(std::memory_order_relaxed);
 
   absl::MutexLock lock(&mutex_);
@@ -251,19 +270,47 @@ Description Task::Describe() const {
   description.since_ms = absl::ToUnixMillis(since_);
   description.restarts = restarts_;
   description.last_error = last_error_;
+  description.positions = ToInputPositions(positions_);
+  return description;
+}
+
+std::vector<InputPosition> Task::ToInputPositions(std::span<const connector::Positions> inputs) const {
+  std::vector<InputPosition> result;
   size_t input = 0;
   for (size_t group = 0; group < function_->config.input_groups.size(); ++group) {
     for (const config::Endpoint& endpoint : function_->config.input_groups[group].inputs) {
-      if (input >= positions_.size()) break;
+      if (input >= inputs.size()) break;
       const config::Property* topic = endpoint.Find("topic");
       if (topic == nullptr) topic = endpoint.Find("path");
-      for (const auto& [partition, offset] : positions_[input]) {
-        description.positions.push_back({static_cast<uint32_t>(group), topic != nullptr ? topic->value : std::string(), partition, offset});
+      for (const auto& [partition, offset] : inputs[input]) {
+        result.push_back({static_cast<uint32_t>(group), topic != nullptr ? topic->value : std::string(), partition, offset});
       }
       ++input;
     }
   }
-  return description;
+  return result;
+}
+
+RetainedInfo Task::Describe(const state::RetainedCheckpoint& checkpoint) const {
+  RetainedInfo info;
+  info.id = checkpoint.id;
+  info.created_ms = checkpoint.created_ms;
+  info.reason = checkpoint.reason;
+  info.checkpoint_id = checkpoint.sequence;
+  info.bytes = checkpoint.bytes;
+  info.problem = checkpoint.problem;
+  if (!info.problem.empty()) return info;
+  if (const absl::StatusOr<Progress> progress = DecodeProgress(checkpoint.positions); progress.ok()) {
+    info.positions = ToInputPositions(progress->inputs);
+  } else {
+    info.problem = Message(progress.status());
+  }
+  return info;
+}
+
+bool Task::is_alive() const {
+  absl::MutexLock lock(&mutex_);
+  return alive_;
 }
 
 }  // namespace fs::task

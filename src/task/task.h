@@ -4,11 +4,11 @@
 // after the other. What ends an instance decides what follows:
 //
 //   stop requested                                        STOPPED
-//   user code raised (on_error: fail), bad configuration  FAILED, with the reason; start tries again
+//   a message failed (on_error: fail), bad configuration  FAILED, with the reason; start tries again
 //   state of another run, or damaged                      FAILED
-//   trap, time-out, memory, heartbeat, I/O                RESTARTING: a new instance from the last checkpoint after a back-off that
-//   doubles;
-//                                                         FAILED after restart.max_attempts in a row; a minute of health forgives
+//   a message's trap or time-out, or its emit refused     RESTARTING: a new instance from the last checkpoint; on_error decides how often
+//   trap or time-out of a hook, memory, heartbeat, I/O    RESTARTING: the same, after a back-off that doubles; FAILED after
+//                                                         restart.max_attempts in a row; a minute of health forgives
 #ifndef FUNCTION_STREAM_TASK_TASK_H_
 #define FUNCTION_STREAM_TASK_TASK_H_
 
@@ -21,6 +21,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,7 @@
 #include "base/thread.h"
 #include "base/waker.h"
 #include "task/instance.h"
+#include "task/retention.h"
 #include "task/supervisor.h"
 
 namespace fs::task {
@@ -39,6 +41,7 @@ struct TaskEnvironment {
   state::StateEnvironment* states = nullptr;
   connector::Registry* connectors = nullptr;
   std::filesystem::path state_dir;
+  std::filesystem::path checkpoint_dir;
   std::filesystem::path log_dir;
   std::string server_id;
 };
@@ -69,7 +72,13 @@ class Task {
   // How long a call may go on after a stop was asked for.
   static constexpr absl::Duration kStopGrace = absl::Milliseconds(400);
 
-  // Removes state and log. Only when it does not run.
+  // The function's retained checkpoints, and who asks a running one for more.
+  [[nodiscard]] state::RetainedCheckpoints& checkpoints() { return checkpoints_; }
+  [[nodiscard]] Retention& retention() { return retention_; }
+  [[nodiscard]] RetainedInfo Describe(const state::RetainedCheckpoint& checkpoint) const;
+  [[nodiscard]] bool is_alive() const;
+
+  // Removes state, retained checkpoints and log. Only when it does not run.
   [[nodiscard]] absl::Status Destroy();
 
   [[nodiscard]] Description Describe() const;
@@ -83,6 +92,7 @@ class Task {
   // Runs one instance to its end.
   [[nodiscard]] absl::Status RunInstance();
   void SetStatus(Status status, const std::string& reason);
+  [[nodiscard]] std::vector<InputPosition> ToInputPositions(std::span<const connector::Positions> inputs) const;
 
   const TaskEnvironment environment_;
   const std::shared_ptr<const catalog::Function> function_;
@@ -92,13 +102,16 @@ class Task {
   std::atomic<bool> stopping_{false};
   std::shared_ptr<Waker> waker_ = std::make_shared<Waker>();
   InstanceCounters counters_;
+  state::RetainedCheckpoints checkpoints_;
+  Retention retention_;
   absl::Mutex thread_mutex_;
   Thread thread_ ABSL_GUARDED_BY(thread_mutex_);
 
   mutable absl::Mutex mutex_;
   Instance* instance_ ABSL_GUARDED_BY(mutex_) = nullptr;
   std::unique_ptr<observe::FunctionLog> log_;   // of the running thread
-  std::optional<uint64_t> suspect_after_;       // likewise (InstanceSpec)
+  ErrorPolicy errors_;                          // likewise
+  FailureLog failure_log_;                      // likewise
   bool alive_ ABSL_GUARDED_BY(mutex_) = false;  // the thread has work
   SteadyCondition ended_;                       // it has none any more
   bool held_ ABSL_GUARDED_BY(mutex_) = false;

@@ -90,7 +90,16 @@ void EmbeddedSource::Committed(const Positions& positions, const Marker& /*marke
 
 absl::Status EmbeddedSink::Start(std::optional<std::string_view>) { return absl::OkStatus(); }
 
-absl::Status EmbeddedSink::Write(const OutputRecord& record) { return session_.WriteTo(*session_.outputs_[channel_], record); }
+absl::Status EmbeddedSink::Check(const OutputRecord& record) const {
+  const size_t size = record.value.size() + record.headers.size() + (record.key ? record.key->size() : 0);
+  if (size <= kLimitRecordBytes) return absl::OkStatus();
+  return InvalidArgument("topic {}: record of {} bytes: the limit is {}", session_.outputs_[channel_]->topic, size, kLimitRecordBytes);
+}
+
+absl::Status EmbeddedSink::Write(const OutputRecord& record) {
+  FS_RETURN_IF_ERROR(Check(record));
+  return session_.WriteTo(*session_.outputs_[channel_], record);
+}
 
 absl::Status EmbeddedSink::Flush(absl::Time) {
   // With a decider, what was written is with the outside only once it is decided.
@@ -115,10 +124,6 @@ absl::StatusOr<std::unique_ptr<Sink>> EmbeddedSession::OpenSink(const config::En
 }
 
 absl::Status EmbeddedSession::WriteTo(Output& output, const OutputRecord& record) {
-  const size_t size = record.value.size() + record.headers.size() + (record.key ? record.key->size() : 0);
-  if (size > kLimitRecordBytes) {
-    return ResourceExhausted("topic {}: record of {} bytes: the limit is {}", output.topic, size, kLimitRecordBytes);
-  }
   output.pending.Add(record, absl::ToUnixMillis(absl::Now()));
   if (!claim_ && output.pending.bytes() >= kAppendBytes) return Append(output);
   return absl::OkStatus();

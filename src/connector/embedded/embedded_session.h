@@ -53,6 +53,7 @@ class EmbeddedSink final : public Sink {
 
   absl::Status Start(std::optional<std::string_view> mark) override;
   std::string Mark() const override { return {}; }
+  absl::Status Check(const OutputRecord& record) const override;
   absl::Status Write(const OutputRecord& record) override;
   absl::Status Flush(absl::Time deadline) override;
 

@@ -56,11 +56,16 @@ absl::Status FileSink::Start(std::optional<std::string_view> mark) {
   return absl::OkStatus();
 }
 
-absl::Status FileSink::Write(const OutputRecord& record) {
+absl::Status FileSink::Check(const OutputRecord& record) const {
   if (const size_t end = record.value.find('\n'); end != std::string_view::npos) {
     return InvalidArgument("{}: a value of {} bytes holds a line's end at byte {}: a file takes one line a value", name(),
                            record.value.size(), end);
   }
+  return absl::OkStatus();
+}
+
+absl::Status FileSink::Write(const OutputRecord& record) {
+  FS_RETURN_IF_ERROR(Check(record));
   pending_.append(record.value);
   pending_.push_back('\n');
   return pending_.size() < kWriteBytes ? absl::OkStatus() : WritePending();

@@ -18,6 +18,7 @@ class FileSink final : public Sink {
   absl::Status Start(std::optional<std::string_view> mark) override;
   // The file's length, decimal.
   std::string Mark() const override { return std::to_string(length_ + static_cast<int64_t>(pending_.size())); }
+  absl::Status Check(const OutputRecord& record) const override;
   absl::Status Write(const OutputRecord& record) override;
   absl::Status Flush(absl::Time deadline) override;
 

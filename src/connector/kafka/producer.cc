@@ -13,6 +13,8 @@ namespace {
 
 // Delivery reports hold their records' memory until they are served.
 constexpr uint32_t kWritesPerPoll = 256;
+// What a record's own frame may take on the wire, as librdkafka reckons it; in the ABI's form a header is never shorter than there.
+constexpr size_t kFrameBytes = 36;
 // Flush looks this often for a record that failed.
 constexpr int64_t kFlushSliceMs = 50;
 
@@ -47,6 +49,7 @@ absl::StatusOr<std::shared_ptr<Producer>> Producer::OpenTransactional(ClientSett
 }
 
 absl::Status Producer::Start(RdKafkaConf conf, const InstanceContext& context, std::shared_ptr<Graveyard> graveyard) {
+  max_message_bytes_ = static_cast<size_t>(std::atoll(ValueOf(*conf, "message.max.bytes").c_str()));
   FS_ASSIGN_OR_RETURN(client_, Client::Open(RD_KAFKA_PRODUCER, std::move(conf),
                                             {fmt::format("function {}", context.function_name), settings_.bootstrap_servers}, context.waker,
                                             std::move(graveyard), *this));
@@ -62,12 +65,23 @@ absl::StatusOr<rd_kafka_topic_t*> Producer::OpenTopic(const std::string& topic) 
   return client_->Keep(std::move(handle));
 }
 
+absl::Status Producer::Check(rd_kafka_topic_t* topic, const OutputRecord& record) const {
+  const size_t size = kFrameBytes + record.value.size() + (record.key ? record.key->size() : 0) + record.headers.size();
+  if (size <= max_message_bytes_) return absl::OkStatus();
+  return InvalidArgument(
+      "topic {} on Kafka at {}: a record of {} bytes is larger than message.max.bytes allows ({}); raise it here and max.message.bytes of "
+      "the "
+      "topic",
+      rd_kafka_topic_name(topic), client_->cluster(), size, max_message_bytes_);
+}
+
 absl::Status Producer::Write(rd_kafka_topic_t* topic, int32_t partition, const OutputRecord& record) {
   if (++writes_since_poll_ >= kWritesPerPoll) {
     writes_since_poll_ = 0;
     rd_kafka_poll(client_->get(), 0);
   }
   FS_RETURN_IF_ERROR(failure_);
+  FS_RETURN_IF_ERROR(Check(topic, record));
   if (transaction_ && !is_transaction_open_) FS_RETURN_IF_ERROR(BeginTransaction());
 
   OutgoingHeaders headers;
@@ -99,28 +113,21 @@ absl::Status Producer::Write(rd_kafka_topic_t* topic, int32_t partition, const O
     error.reset(rd_kafka_produceva(client_->get(), arguments, count));
   }
   if (error != nullptr) {
-    return WriteError(rd_kafka_error_code(error.get()), rd_kafka_error_string(error.get()), topic, partition, record);
+    return WriteError(rd_kafka_error_code(error.get()), rd_kafka_error_string(error.get()), topic, partition);
   }
   static_cast<void>(headers.list.release());  // the record has them now
   transaction_bytes_ += record.value.size() + record.headers.size() + (record.key ? record.key->size() : 0);
   return absl::OkStatus();
 }
 
-absl::Status Producer::WriteError(rd_kafka_resp_err_t error, std::string_view reason, rd_kafka_topic_t* topic, int32_t partition,
-                                  const OutputRecord& record) {
+absl::Status Producer::WriteError(rd_kafka_resp_err_t error, std::string_view reason, rd_kafka_topic_t* topic, int32_t partition) {
   const std::string place =
       fmt::format("topic {}{} on Kafka at {}", rd_kafka_topic_name(topic), PartitionText(partition), client_->cluster());
   if (error == RD_KAFKA_RESP_ERR__QUEUE_FULL) {
     return Unavailable("{}: {} record(s) wait to be sent{}", place, rd_kafka_outq_len(client_->get()),
                        trouble_.empty() ? std::string() : fmt::format("; {}", trouble_));
   }
-  if (error == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE) {
-    failure_ = ResourceExhausted(
-        "{}: a record of {} bytes is larger than message.max.bytes allows; raise it here and max.message.bytes of the topic", place,
-        record.value.size() + (record.key ? record.key->size() : 0) + record.headers.size());
-  } else {
-    failure_ = Failure(place, error, reason);
-  }
+  failure_ = Failure(place, error, reason);
   return failure_;
 }
 

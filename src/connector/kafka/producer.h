@@ -28,7 +28,8 @@ class Producer final : private ClientHandler {
   // A handle for Write, which holds as long as the producer does. kFailedPrecondition: librdkafka refuses it.
   [[nodiscard]] absl::StatusOr<rd_kafka_topic_t*> OpenTopic(const std::string& topic);
 
-  // As Sink::Write and Sink::Flush say. RD_KAFKA_PARTITION_UA: the key decides.
+  // As Sink's say. RD_KAFKA_PARTITION_UA: the key decides.
+  [[nodiscard]] absl::Status Check(rd_kafka_topic_t* topic, const OutputRecord& record) const;
   [[nodiscard]] absl::Status Write(rd_kafka_topic_t* topic, int32_t partition, const OutputRecord& record);
   [[nodiscard]] absl::Status Flush(absl::Time deadline);
 
@@ -52,8 +53,7 @@ class Producer final : private ClientHandler {
 
   void OnError(rd_kafka_resp_err_t error, std::string_view reason) noexcept override;
   void OnDelivered(const rd_kafka_message_t& message) noexcept override;
-  [[nodiscard]] absl::Status WriteError(rd_kafka_resp_err_t error, std::string_view reason, rd_kafka_topic_t* topic, int32_t partition,
-                                        const OutputRecord& record);
+  [[nodiscard]] absl::Status WriteError(rd_kafka_resp_err_t error, std::string_view reason, rd_kafka_topic_t* topic, int32_t partition);
 
   // Why records cannot be delivered any more.
   [[nodiscard]] absl::Status Failure(std::string_view place, rd_kafka_resp_err_t error, std::string_view reason) const;
@@ -63,6 +63,7 @@ class Producer final : private ClientHandler {
   std::unique_ptr<Client> client_;
   bool is_transaction_open_ = false;
   size_t transaction_bytes_ = 0;
+  size_t max_message_bytes_ = 0;
   uint32_t writes_since_poll_ = 0;
   absl::Status failure_;
   std::string trouble_;  // the last error of a broker since a record was delivered
@@ -75,6 +76,7 @@ class KafkaSink final : public Sink {
 
   absl::Status Start(std::optional<std::string_view>) override { return absl::OkStatus(); }
   [[nodiscard]] std::string Mark() const override { return {}; }
+  absl::Status Check(const OutputRecord& record) const override { return producer_->Check(topic_, record); }
   absl::Status Write(const OutputRecord& record) override { return producer_->Write(topic_, partition_, record); }
   absl::Status Flush(absl::Time deadline) override { return producer_->Flush(deadline); }
 

@@ -21,6 +21,7 @@ from fs_client import (
     ConflictError,
     FsClient,
     FunctionStreamTimeoutError,
+    InputPosition,
     InternalServerError,
     NetworkError,
     NotFoundError,
@@ -28,6 +29,7 @@ from fs_client import (
     PermissionDeniedError,
     Record,
     ResourceExhaustedError,
+    RetainedCheckpoint,
     ServerError,
 )
 from fs_client._proto import function_stream_pb2 as pb
@@ -168,6 +170,28 @@ def test_the_management_calls(client: FsClient, server: Server) -> None:
     assert [request.HasField("filter") for request in server.requests[-2:]] == [True, False]
 
 
+def test_retained_checkpoints(client: FsClient, server: Server) -> None:
+    kept = pb.RetainedCheckpoint(
+        id=4,
+        created_ms=5,
+        reason=pb.RetainedCheckpoint.BEFORE_RESTORE,
+        checkpoint_id=6,
+        bytes=7,
+        positions=[pb.InputPosition(source_id=1, topic="t", partition=2, offset=3)],
+        problem="incomplete",
+    )
+    server.answers["ListCheckpoints"] = pb.ListCheckpointsResponse(status_code=pb.OK, checkpoints=[kept])
+    server.answers["CreateCheckpoint"] = pb.CreateCheckpointResponse(status_code=pb.CREATED, checkpoint=kept)
+    server.answers["DeleteCheckpoint"] = server.answers["StartFromCheckpoint"] = OK
+    expected = RetainedCheckpoint(4, 5, "before-restore", 6, 7, [InputPosition(1, "t", 2, 3)], "incomplete")
+    assert client.list_checkpoints("a") == [client.create_checkpoint("a")] == [expected]
+    assert client.delete_checkpoint("a", 4) is client.start_function("a", checkpoint_id=4) is True
+    assert [(one.function_name, one.id) for one in server.requests[-2:]] == [("a", 4), ("a", 4)]
+    server.answers["StartFromCheckpoint"] = pb.Response(status_code=pb.NOT_FOUND, message="a: checkpoint 4: damaged")
+    with pytest.raises(NotFoundError, match="damaged"):
+        client.start_function("a", checkpoint_id=4)
+
+
 def test_modules_and_bytes_are_sent_as_given(client: FsClient, server: Server, tmp_path: Any) -> None:
     server.answers["CreatePythonFunction"] = server.answers["CreateFunction"] = pb.Response(status_code=pb.CREATED)
     assert client.create_python_function("Job", [("job", b"x"), ("a.b", b"")], "name: a") is True
@@ -250,6 +274,9 @@ def test_broken_code_is_reported_without_a_server(job_file: Any) -> None:
         lambda client: client.create_python_function_from_config({"name": "x"}, Job),
         lambda client: client.create_python_function_from_config(WasmTaskConfig("x", "processor"), Job),
         lambda client: client.start_function("x", timeout=0),
+        lambda client: client.start_function("x", checkpoint_id=0),
+        lambda client: client.delete_checkpoint("x", "1"),
+        lambda client: client.delete_checkpoint("x", True),
         lambda client: client.publish("t", [1]),
         lambda client: client.publish("t", 1),
         lambda client: client.publish("t", Record(value="text")),  # type: ignore[arg-type]

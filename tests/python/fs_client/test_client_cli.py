@@ -50,6 +50,21 @@ def test_list_and_describe(server: Server) -> None:
     assert json.loads(fs(server, "--json", "describe", "a").stdout)["status"] == "RUNNING"
 
 
+def test_checkpoints(server: Server) -> None:
+    kept = pb.RetainedCheckpoint(id=3, created_ms=1000, reason=pb.RetainedCheckpoint.PERIODIC, bytes=77)
+    kept.positions.add(topic="in", partition=1, offset=9)
+    server.answers["ListCheckpoints"] = pb.ListCheckpointsResponse(status_code=pb.OK, checkpoints=[kept])
+    server.answers["CreateCheckpoint"] = pb.CreateCheckpointResponse(status_code=pb.CREATED, checkpoint=kept)
+    server.answers["DeleteCheckpoint"] = server.answers["StartFromCheckpoint"] = OK
+    shown = fs(server, "checkpoints", "list", "a").stdout
+    assert "periodic" in shown and "in[1] at 9" in shown
+    assert json.loads(fs(server, "checkpoints", "list", "a", "--json").stdout)["id"] == 3
+    assert fs(server, "checkpoints", "create", "a").stdout == "checkpoint 3 of a\n"
+    assert fs(server, "checkpoints", "delete", "a", "3").stdout == "checkpoint 3 of a is deleted\n"
+    assert fs(server, "start", "a", "--checkpoint", "3").stdout == "a is running from checkpoint 3\n"
+    assert server.requests[-1].id == 3
+
+
 def test_lines_are_published_and_printed(server: Server, tmp_path: Path) -> None:
     seen: list[pb.EmbeddedRecord] = []
 

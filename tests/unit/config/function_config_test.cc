@@ -30,7 +30,7 @@ input-selector: priority
 enable_checkpoint: true
 checkpoint_interval_seconds: 0.25
 use_builtin_event_serialization: false
-retained_checkpoints: {count: 5, interval_seconds: 30}
+retained_checkpoints: {count: 5, interval_seconds: 30, max_age_seconds: 86400}
 delivery: at-least-once
 parallelism: 1
 on_error: {policy: fail}
@@ -68,6 +68,7 @@ TEST(FunctionConfig, EveryKeyOfTheContractIsRead) {
   EXPECT_EQ(config->checkpoint_interval, absl::Milliseconds(250));
   EXPECT_EQ(config->retained_checkpoints, 5u);
   EXPECT_EQ(config->retained_checkpoint_interval, absl::Seconds(30));
+  EXPECT_EQ(config->retained_checkpoint_max_age, absl::Hours(24));
   EXPECT_EQ(config->delivery, Delivery::kAtLeastOnce);
   EXPECT_EQ(config->delivery_line, 22);
   EXPECT_EQ(config->restart.max_attempts, 3u);
@@ -155,6 +156,17 @@ TEST(FunctionConfig, EachMistakeIsNamedWithPathLineAndRemedy) {
            {With("delivery: once\n"), "delivery (line 3): must be one of exactly-once, at-least-once"},
            {With("parallelism: 0\n"), "parallelism (line 3): must be 1 to 1024, or partitions"},
            {With("on_error: {retries: -1}\n"), "on_error.retries (line 3)"},
+           {With("on_error: {policy: ignore}\n"), "on_error.policy (line 3): must be one of fail, retry, skip, dead-letter"},
+           {With("on_error: {backoff_ms: 60000}\n"), "on_error (line 3): backoff_max_ms must not be below backoff_ms"},
+           {With("on_error: {policy: retry, retries: 1}\n"), "on_error (line 3): policy retry tries again without end"},
+           {With("on_error: {policy: dead-letter}\n"), "dead_letter_output"},
+           {With("on_error:\n  policy: dead-letter\n  dead_letter_output: 0\n"),
+            "on_error.dead_letter_output (line 5): there is no output 0"},
+           {With("on_error: {policy: dead-letter, dead_letter_output: 1}\noutputs: [{output-type: embedded, topic: a}]\n"),
+            "on_error.dead_letter_output (line 3): there is no output 1: the function has one output, 0"},
+           {With("on_error: {policy: skip, dead_letter_output: 0}\noutputs: [{output-type: embedded, topic: a}]\n"),
+            "on_error.dead_letter_output (line 3): only policy dead-letter uses it"},
+           {With("on_error: {dead_letter_output: 0}\noutputs: [{output-type: embedded, topic: a}]\n"), "only policy dead-letter uses it"},
            {With("name: again\n"), "name (line 3): given twice; first on line 1"},
        }) {
     const auto config = ParseFunctionConfig(c.yaml);
@@ -163,9 +175,21 @@ TEST(FunctionConfig, EachMistakeIsNamedWithPathLineAndRemedy) {
   }
 }
 
+TEST(FunctionConfig, OnErrorIsReadWithTheOutputItNames) {
+  const auto config =
+      ParseFunctionConfig(With("on_error: {policy: dead-letter, retries: 3, backoff_ms: 0, backoff_max_ms: 500, dead_letter_output: 1}\n"
+                               "outputs: [{output-type: embedded, topic: a}, {output-type: embedded, topic: b}]\n"));
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->on_error.policy, ErrorPolicy::kDeadLetter);
+  EXPECT_EQ(config->on_error.retries, 3);
+  EXPECT_EQ(config->on_error.backoff, absl::ZeroDuration());
+  EXPECT_EQ(config->on_error.backoff_max, absl::Milliseconds(500));
+  EXPECT_EQ(config->on_error.dead_letter_channel, 1);
+  EXPECT_EQ(ParseFunctionConfig(With("on_error: {policy: retry}\n"))->on_error.policy, ErrorPolicy::kRetry);
+}
+
 TEST(FunctionConfig, WhatThisVersionDoesNotHaveIsSaidSo) {
-  for (const std::string_view line : {"parallelism: 2", "parallelism: partitions", "on_error: {policy: skip}",
-                                      "on_error: {policy: dead-letter}", "on_error: {retries: 1}"}) {
+  for (const std::string_view line : {"parallelism: 2", "parallelism: partitions"}) {
     const auto config = ParseFunctionConfig(With(fmt::format("{}\n", line)));
     EXPECT_EQ(config.status().code(), absl::StatusCode::kUnimplemented) << line;
     EXPECT_THAT(Message(config.status()), HasSubstr("(line 3): this version")) << line;

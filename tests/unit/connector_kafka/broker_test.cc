@@ -530,9 +530,19 @@ TEST_F(KafkaBroker, ARecordThatIsTooLargeIsNamedWithItsLimit) {
   Instance instance(connector_);
   const auto sink = instance.Write(NewTopic(1));
   const std::string large(2'000'000, 'x');
-  const absl::Status status = sink->Write({.value = large, .key = {}, .headers = {}, .timestamp_ms = kNoTimestamp});
-  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
-  EXPECT_THAT(std::string(Message(status)), HasSubstr("message.max.bytes"));
+  for (const absl::Status& status : {sink->Check({.value = large, .key = {}, .headers = {}, .timestamp_ms = kNoTimestamp}),
+                                     sink->Write({.value = large, .key = {}, .headers = {}, .timestamp_ms = kNoTimestamp})}) {
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(std::string(Message(status)), HasSubstr("message.max.bytes"));
+  }
+  // One that is refused takes nothing with it, and the check knows the limit to the byte (36 are the frame's).
+  for (const size_t size : {1'000'000 - 36, 1'000'000 - 35}) {
+    const std::string value(size, 'x');
+    const OutputRecord record = {.value = value, .key = {}, .headers = {}, .timestamp_ms = kNoTimestamp};
+    EXPECT_EQ(sink->Check(record).ok(), size == 1'000'000 - 36);
+    EXPECT_EQ(sink->Write(record).code(), sink->Check(record).code());
+  }
+  EXPECT_TRUE(sink->Flush(absl::Now() + absl::Seconds(20)).ok());
 }
 
 TEST_F(KafkaBroker, AFullQueueHoldsTheWriterBackAndWakesIt) {

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "connector/embedded/embedded_connector.h"
+#include "state/retained.h"
 #include "support/temporary_folder.h"
 
 namespace fs::task {
@@ -284,6 +285,127 @@ TEST_F(ForgottenMarkerTest, ADeciderThatForgetsNothingIsBelieved) {
   Crash();
   Open();
   EXPECT_EQ(Recover().status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+// ---- A state restored from a retained checkpoint stands in for the runs it supersedes, until its first own checkpoint.
+
+class RestoredTest : public CheckpointTest {
+ protected:
+  // Retains a checkpoint at offset 1, goes on to 2 in the same run, and restores.
+  void SetUp() override {
+    Open();
+    ASSERT_TRUE(Recover().ok());
+    Process(1);
+    ASSERT_TRUE(Take().ok());
+    ASSERT_TRUE(retained_.Make(*state_, state::RetainReason::kRequested).ok());
+    Process(2);
+    ASSERT_TRUE(Take().ok());
+    Crash();
+    ASSERT_TRUE(retained_.Restore(1, "b1").ok());
+    Open();
+  }
+  void ExpectRestored() {
+    const auto recovered = Recover();
+    ASSERT_TRUE(recovered.ok()) << Message(recovered.status());
+    EXPECT_EQ((*recovered)->run_id, "b1");
+    EXPECT_EQ((*recovered)->sequence, 1u);
+    EXPECT_EQ(DecodeProgress((*recovered)->positions)->inputs[0].at(0), 2);
+    EXPECT_EQ(Value(), "1");
+  }
+
+  state::RetainedCheckpoints retained_{*states_, folder_.path() / "retained", folder_.path() / "state"};
+};
+
+TEST_F(RestoredTest, TheMarkerOfTheSupersededRunIsAcceptedUntilItsFirstCheckpoint) {
+  for (int crash = 0; crash < 3; ++crash) {
+    ExpectRestored();
+    Crash();
+    Open();
+  }
+  ExpectRestored();
+  Process(2);
+  ASSERT_TRUE(Take().ok());
+  EXPECT_EQ(Outputs(), 3u);
+  Crash();
+  Open();
+  const auto recovered = Recover();
+  ASSERT_TRUE(recovered.ok()) << Message(recovered.status());
+  EXPECT_EQ((*recovered)->sequence, 2u);
+  EXPECT_TRUE((*recovered)->supersedes.empty());
+  EXPECT_EQ(Value(), "2");
+}
+
+TEST_F(RestoredTest, ItsFirstCheckpointPreparedAndNotDecidedIsRolledBack) {
+  ExpectRestored();
+  Process(2);
+  state::Checkpoint next = Next(*state_->last());
+  next.supersedes.clear();
+  ASSERT_TRUE(state_->Prepare(next).ok());
+  Crash();
+  Open();
+  ExpectRestored();
+}
+
+TEST_F(RestoredTest, ItsFirstCheckpointPreparedAndDecidedIsCommitted) {
+  ExpectRestored();
+  Process(2);
+  state::Checkpoint next = Next(*state_->last());
+  next.supersedes.clear();
+  ASSERT_TRUE(state_->Prepare(next).ok());
+  ASSERT_TRUE(session_->decider()->Commit({next.run_id, next.sequence}, positions_, absl::InfiniteFuture()).ok());
+  Crash();
+  Open();
+  const auto recovered = Recover();
+  ASSERT_TRUE(recovered.ok()) << Message(recovered.status());
+  EXPECT_EQ((*recovered)->sequence, 2u);
+  EXPECT_EQ(Value(), "2");
+}
+
+TEST_F(RestoredTest, ARestoreOfARunWithAnUndecidedCheckpointGivesThatUp) {
+  ExpectRestored();
+  Process(2);
+  state::Checkpoint next = Next(*state_->last());
+  next.supersedes.clear();
+  ASSERT_TRUE(state_->Prepare(next).ok());
+  // Decided, and the state does not know it yet.
+  ASSERT_TRUE(session_->decider()->Commit({next.run_id, next.sequence}, positions_, absl::InfiniteFuture()).ok());
+  Crash();
+  ASSERT_TRUE(retained_.Restore(1, "b2").ok());
+  Open();
+  const auto recovered = Recover();
+  ASSERT_TRUE(recovered.ok()) << Message(recovered.status());
+  EXPECT_EQ((*recovered)->run_id, "b2");
+  EXPECT_EQ(Value(), "1");
+}
+
+TEST_F(RestoredTest, AMarkerOfARunThatItDoesNotSupersedeIsRefused) {
+  ASSERT_TRUE(session_->decider()->Recover(absl::InfiniteFuture()).ok());
+  ASSERT_TRUE(session_->decider()->Commit({"f00d", 9}, positions_, absl::InfiniteFuture()).ok());
+  Crash();
+  Open();
+  EXPECT_EQ(Recover().status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(RestoredTest, AStateOfTheSupersededRunIsRefusedAfterTheFirstCheckpoint) {
+  ExpectRestored();
+  Process(2);
+  ASSERT_TRUE(Take().ok());
+  Crash();
+  // An operator copies the old state back by hand.
+  for (const auto& entry : std::filesystem::directory_iterator(folder_.path() / "retained")) {
+    if (entry.path().filename() != "2") continue;
+    std::filesystem::copy(entry.path() / "database", folder_.path() / "by-hand", std::filesystem::copy_options::recursive);
+  }
+  Open("by-hand");
+  EXPECT_EQ(Value(), "2");
+  EXPECT_EQ(Recover().status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(RestoredTest, AnOutputThatHasForgottenItsMarkerIsAccepted) {
+  Crash();
+  OpenLog("new-log");
+  Open();
+  ExpectRestored();
 }
 
 TEST_F(CheckpointTest, WithoutADeciderTheStateDecides) {

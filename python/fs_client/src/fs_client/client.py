@@ -18,6 +18,7 @@ from fs_client.models import (
     FunctionInfo,
     InputPosition,
     PublishResult,
+    RetainedCheckpoint,
     ServerInfo,
     ShowFunctionsResult,
     TopicInfo,
@@ -129,8 +130,17 @@ class FsClient:
         self._connection.call(self._connection.service.CreateFunction, request, "create function", timeout)
         return True
 
-    def start_function(self, name: str, *, timeout: Optional[float] = None) -> bool:
-        """Starts a stopped function; a running one stays as it is. NotFoundError where there is none of that name."""
+    def start_function(self, name: str, *, checkpoint_id: Optional[int] = None, timeout: Optional[float] = None) -> bool:
+        """Starts a stopped function; a running one stays as it is. NotFoundError where there is none of that name.
+
+        With `checkpoint_id`, the `id` of a retained checkpoint, state, positions and take_checkpoint's bytes first become what they were
+        then: what came after is processed, and emitted, again. ConflictError where the function runs; NotFoundError where the checkpoint
+        is unknown, incomplete or damaged, and then the function's state is left as it was.
+        """
+        if checkpoint_id is not None:
+            restore = pb.StartFromCheckpointRequest(function_name=_name(name), id=_checkpoint(checkpoint_id))
+            self._connection.call(self._connection.extensions.StartFromCheckpoint, restore, f"start {name}", timeout)
+            return True
         request = pb.StartFunctionRequest(function_name=_name(name))
         self._connection.call(self._connection.service.StartFunction, request, f"start {name}", timeout)
         return True
@@ -170,7 +180,34 @@ class FsClient:
             checkpoint_id=one.checkpoint_id,
             positions=[InputPosition(at.source_id, at.topic, at.partition, at.offset) for at in one.positions],
             last_error=one.last_error,
+            retried=one.retried,
+            skipped=one.skipped,
+            dead_lettered=one.dead_lettered,
         )
+
+    # Retained checkpoints
+
+    def list_checkpoints(self, name: str, *, timeout: Optional[float] = None) -> list[RetainedCheckpoint]:
+        """The checkpoints that the function can be started from, oldest first."""
+        request = pb.ListCheckpointsRequest(function_name=_name(name))
+        response = self._connection.call(self._connection.extensions.ListCheckpoints, request, f"list checkpoints of {name}", timeout)
+        return [_retained(one) for one in response.checkpoints]
+
+    def create_checkpoint(self, name: str, *, timeout: Optional[float] = None) -> RetainedCheckpoint:
+        """Takes a checkpoint now and keeps it until it is deleted.
+
+        Of a running function it is the next one, which the call waits for; of one that does not run, its last.
+        """
+        request = pb.CreateCheckpointRequest(function_name=_name(name))
+        response = self._connection.call(self._connection.extensions.CreateCheckpoint, request, f"create checkpoint of {name}", timeout)
+        return _retained(response.checkpoint)
+
+    def delete_checkpoint(self, name: str, checkpoint_id: int, *, timeout: Optional[float] = None) -> bool:
+        """Deletes a retained checkpoint; NotFoundError where there is none of that `id`."""
+        request = pb.DeleteCheckpointRequest(function_name=_name(name), id=_checkpoint(checkpoint_id))
+        doing = f"delete checkpoint {checkpoint_id} of {name}"
+        self._connection.call(self._connection.extensions.DeleteCheckpoint, request, doing, timeout)
+        return True
 
     # Topics of the embedded log
 
@@ -295,6 +332,24 @@ def _name(name: object, what: str = "name") -> str:
     if not isinstance(name, str) or not name:
         raise ClientError(f"{what}: a string that is not empty is expected, not {name!r}")
     return name
+
+
+def _checkpoint(checkpoint_id: object) -> int:
+    if isinstance(checkpoint_id, bool) or not isinstance(checkpoint_id, int) or not 0 < checkpoint_id < 2**64:
+        raise ClientError(f"checkpoint_id: the id of a retained checkpoint, 1 or more, is expected, not {checkpoint_id!r:.100}")
+    return checkpoint_id
+
+
+def _retained(one: pb.RetainedCheckpoint) -> RetainedCheckpoint:
+    return RetainedCheckpoint(
+        id=one.id,
+        created_ms=one.created_ms,
+        reason=pb.RetainedCheckpoint.Reason.Name(one.reason).lower().replace("_", "-"),
+        checkpoint_id=one.checkpoint_id,
+        bytes=one.bytes,
+        positions=[InputPosition(at.source_id, at.topic, at.partition, at.offset) for at in one.positions],
+        problem=one.problem,
+    )
 
 
 def _text(what: str, content: object) -> str:

@@ -37,7 +37,11 @@ class InputPosition:
 
 @dataclass(frozen=True)
 class FunctionDescription:
-    """All that the server tells of one function. Counters start at zero with the server."""
+    """All that the server tells of one function. Counters start at zero with the server.
+
+    `processed` counts neither `skipped` nor `dead_lettered` messages; both are counted when they are committed. `retried` counts the
+    further attempts at messages that failed.
+    """
 
     name: str
     task_type: str
@@ -50,6 +54,27 @@ class FunctionDescription:
     checkpoint_id: int
     positions: list[InputPosition]
     last_error: str
+    retried: int
+    skipped: int
+    dead_lettered: int
+
+
+@dataclass(frozen=True)
+class RetainedCheckpoint:
+    """A checkpoint that a function can be started from again.
+
+    `reason` is "periodic" (`enable_checkpoint`), "requested" (`create_checkpoint`) or "before-restore" (what a restore replaced).
+    `checkpoint_id` is the number that `take_checkpoint` got. `problem` says why it cannot be restored, and is empty where nothing is
+    known to be wrong with it.
+    """
+
+    id: int
+    created_ms: int
+    reason: str
+    checkpoint_id: int
+    bytes: int
+    positions: list[InputPosition]
+    problem: str = ""
 
 
 @dataclass(frozen=True)

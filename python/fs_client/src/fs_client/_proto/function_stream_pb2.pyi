@@ -266,7 +266,7 @@ class DescribeFunctionRequest(_message.Message):
     def __init__(self, function_name: _Optional[str] = ...) -> None: ...
 
 class DescribeFunctionResponse(_message.Message):
-    __slots__ = ("status_code", "message", "function", "reason", "since_ms", "restarts", "processed", "emitted", "checkpoint_id", "positions", "last_error")
+    __slots__ = ("status_code", "message", "function", "reason", "since_ms", "restarts", "processed", "emitted", "checkpoint_id", "positions", "last_error", "retried", "skipped", "dead_lettered")
     STATUS_CODE_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     FUNCTION_FIELD_NUMBER: _ClassVar[int]
@@ -278,6 +278,9 @@ class DescribeFunctionResponse(_message.Message):
     CHECKPOINT_ID_FIELD_NUMBER: _ClassVar[int]
     POSITIONS_FIELD_NUMBER: _ClassVar[int]
     LAST_ERROR_FIELD_NUMBER: _ClassVar[int]
+    RETRIED_FIELD_NUMBER: _ClassVar[int]
+    SKIPPED_FIELD_NUMBER: _ClassVar[int]
+    DEAD_LETTERED_FIELD_NUMBER: _ClassVar[int]
     status_code: StatusCode
     message: str
     function: FunctionInfo
@@ -289,7 +292,10 @@ class DescribeFunctionResponse(_message.Message):
     checkpoint_id: int
     positions: _containers.RepeatedCompositeFieldContainer[InputPosition]
     last_error: str
-    def __init__(self, status_code: _Optional[_Union[StatusCode, str]] = ..., message: _Optional[str] = ..., function: _Optional[_Union[FunctionInfo, _Mapping]] = ..., reason: _Optional[str] = ..., since_ms: _Optional[int] = ..., restarts: _Optional[int] = ..., processed: _Optional[int] = ..., emitted: _Optional[int] = ..., checkpoint_id: _Optional[int] = ..., positions: _Optional[_Iterable[_Union[InputPosition, _Mapping]]] = ..., last_error: _Optional[str] = ...) -> None: ...
+    retried: int
+    skipped: int
+    dead_lettered: int
+    def __init__(self, status_code: _Optional[_Union[StatusCode, str]] = ..., message: _Optional[str] = ..., function: _Optional[_Union[FunctionInfo, _Mapping]] = ..., reason: _Optional[str] = ..., since_ms: _Optional[int] = ..., restarts: _Optional[int] = ..., processed: _Optional[int] = ..., emitted: _Optional[int] = ..., checkpoint_id: _Optional[int] = ..., positions: _Optional[_Iterable[_Union[InputPosition, _Mapping]]] = ..., last_error: _Optional[str] = ..., retried: _Optional[int] = ..., skipped: _Optional[int] = ..., dead_lettered: _Optional[int] = ...) -> None: ...
 
 class InputPosition(_message.Message):
     __slots__ = ("source_id", "topic", "partition", "offset")
@@ -302,6 +308,82 @@ class InputPosition(_message.Message):
     partition: int
     offset: int
     def __init__(self, source_id: _Optional[int] = ..., topic: _Optional[str] = ..., partition: _Optional[int] = ..., offset: _Optional[int] = ...) -> None: ...
+
+class RetainedCheckpoint(_message.Message):
+    __slots__ = ("id", "created_ms", "reason", "checkpoint_id", "bytes", "positions", "problem")
+    class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        UNKNOWN: _ClassVar[RetainedCheckpoint.Reason]
+        PERIODIC: _ClassVar[RetainedCheckpoint.Reason]
+        REQUESTED: _ClassVar[RetainedCheckpoint.Reason]
+        BEFORE_RESTORE: _ClassVar[RetainedCheckpoint.Reason]
+    UNKNOWN: RetainedCheckpoint.Reason
+    PERIODIC: RetainedCheckpoint.Reason
+    REQUESTED: RetainedCheckpoint.Reason
+    BEFORE_RESTORE: RetainedCheckpoint.Reason
+    ID_FIELD_NUMBER: _ClassVar[int]
+    CREATED_MS_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    CHECKPOINT_ID_FIELD_NUMBER: _ClassVar[int]
+    BYTES_FIELD_NUMBER: _ClassVar[int]
+    POSITIONS_FIELD_NUMBER: _ClassVar[int]
+    PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    created_ms: int
+    reason: RetainedCheckpoint.Reason
+    checkpoint_id: int
+    bytes: int
+    positions: _containers.RepeatedCompositeFieldContainer[InputPosition]
+    problem: str
+    def __init__(self, id: _Optional[int] = ..., created_ms: _Optional[int] = ..., reason: _Optional[_Union[RetainedCheckpoint.Reason, str]] = ..., checkpoint_id: _Optional[int] = ..., bytes: _Optional[int] = ..., positions: _Optional[_Iterable[_Union[InputPosition, _Mapping]]] = ..., problem: _Optional[str] = ...) -> None: ...
+
+class ListCheckpointsRequest(_message.Message):
+    __slots__ = ("function_name",)
+    FUNCTION_NAME_FIELD_NUMBER: _ClassVar[int]
+    function_name: str
+    def __init__(self, function_name: _Optional[str] = ...) -> None: ...
+
+class ListCheckpointsResponse(_message.Message):
+    __slots__ = ("status_code", "message", "checkpoints")
+    STATUS_CODE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    CHECKPOINTS_FIELD_NUMBER: _ClassVar[int]
+    status_code: StatusCode
+    message: str
+    checkpoints: _containers.RepeatedCompositeFieldContainer[RetainedCheckpoint]
+    def __init__(self, status_code: _Optional[_Union[StatusCode, str]] = ..., message: _Optional[str] = ..., checkpoints: _Optional[_Iterable[_Union[RetainedCheckpoint, _Mapping]]] = ...) -> None: ...
+
+class CreateCheckpointRequest(_message.Message):
+    __slots__ = ("function_name",)
+    FUNCTION_NAME_FIELD_NUMBER: _ClassVar[int]
+    function_name: str
+    def __init__(self, function_name: _Optional[str] = ...) -> None: ...
+
+class CreateCheckpointResponse(_message.Message):
+    __slots__ = ("status_code", "message", "checkpoint")
+    STATUS_CODE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
+    status_code: StatusCode
+    message: str
+    checkpoint: RetainedCheckpoint
+    def __init__(self, status_code: _Optional[_Union[StatusCode, str]] = ..., message: _Optional[str] = ..., checkpoint: _Optional[_Union[RetainedCheckpoint, _Mapping]] = ...) -> None: ...
+
+class DeleteCheckpointRequest(_message.Message):
+    __slots__ = ("function_name", "id")
+    FUNCTION_NAME_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
+    function_name: str
+    id: int
+    def __init__(self, function_name: _Optional[str] = ..., id: _Optional[int] = ...) -> None: ...
+
+class StartFromCheckpointRequest(_message.Message):
+    __slots__ = ("function_name", "id")
+    FUNCTION_NAME_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
+    function_name: str
+    id: int
+    def __init__(self, function_name: _Optional[str] = ..., id: _Optional[int] = ...) -> None: ...
 
 class ServerInfoRequest(_message.Message):
     __slots__ = ()

@@ -308,6 +308,26 @@ class FunctionStreamExtensionsStub(object):
                 request_serializer=function__stream__pb2.DescribeFunctionRequest.SerializeToString,
                 response_deserializer=function__stream__pb2.DescribeFunctionResponse.FromString,
                 )
+        self.ListCheckpoints = channel.unary_unary(
+                '/function_stream.FunctionStreamExtensions/ListCheckpoints',
+                request_serializer=function__stream__pb2.ListCheckpointsRequest.SerializeToString,
+                response_deserializer=function__stream__pb2.ListCheckpointsResponse.FromString,
+                )
+        self.CreateCheckpoint = channel.unary_unary(
+                '/function_stream.FunctionStreamExtensions/CreateCheckpoint',
+                request_serializer=function__stream__pb2.CreateCheckpointRequest.SerializeToString,
+                response_deserializer=function__stream__pb2.CreateCheckpointResponse.FromString,
+                )
+        self.DeleteCheckpoint = channel.unary_unary(
+                '/function_stream.FunctionStreamExtensions/DeleteCheckpoint',
+                request_serializer=function__stream__pb2.DeleteCheckpointRequest.SerializeToString,
+                response_deserializer=function__stream__pb2.Response.FromString,
+                )
+        self.StartFromCheckpoint = channel.unary_unary(
+                '/function_stream.FunctionStreamExtensions/StartFromCheckpoint',
+                request_serializer=function__stream__pb2.StartFromCheckpointRequest.SerializeToString,
+                response_deserializer=function__stream__pb2.Response.FromString,
+                )
         self.GetServerInfo = channel.unary_unary(
                 '/function_stream.FunctionStreamExtensions/GetServerInfo',
                 request_serializer=function__stream__pb2.ServerInfoRequest.SerializeToString,
@@ -360,6 +380,32 @@ class FunctionStreamExtensionsServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListCheckpoints(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateCheckpoint(self, request, context):
+        """Of a running function: answered when its next checkpoint is complete.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteCheckpoint(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StartFromCheckpoint(self, request, context):
+        """Replaces the state of a function that does not run, and starts it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetServerInfo(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -403,6 +449,26 @@ def add_FunctionStreamExtensionsServicer_to_server(servicer, server):
                     servicer.DescribeFunction,
                     request_deserializer=function__stream__pb2.DescribeFunctionRequest.FromString,
                     response_serializer=function__stream__pb2.DescribeFunctionResponse.SerializeToString,
+            ),
+            'ListCheckpoints': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCheckpoints,
+                    request_deserializer=function__stream__pb2.ListCheckpointsRequest.FromString,
+                    response_serializer=function__stream__pb2.ListCheckpointsResponse.SerializeToString,
+            ),
+            'CreateCheckpoint': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateCheckpoint,
+                    request_deserializer=function__stream__pb2.CreateCheckpointRequest.FromString,
+                    response_serializer=function__stream__pb2.CreateCheckpointResponse.SerializeToString,
+            ),
+            'DeleteCheckpoint': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteCheckpoint,
+                    request_deserializer=function__stream__pb2.DeleteCheckpointRequest.FromString,
+                    response_serializer=function__stream__pb2.Response.SerializeToString,
+            ),
+            'StartFromCheckpoint': grpc.unary_unary_rpc_method_handler(
+                    servicer.StartFromCheckpoint,
+                    request_deserializer=function__stream__pb2.StartFromCheckpointRequest.FromString,
+                    response_serializer=function__stream__pb2.Response.SerializeToString,
             ),
             'GetServerInfo': grpc.unary_unary_rpc_method_handler(
                     servicer.GetServerInfo,
@@ -535,6 +601,74 @@ class FunctionStreamExtensions(object):
         return grpc.experimental.unary_unary(request, target, '/function_stream.FunctionStreamExtensions/DescribeFunction',
             function__stream__pb2.DescribeFunctionRequest.SerializeToString,
             function__stream__pb2.DescribeFunctionResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def ListCheckpoints(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/function_stream.FunctionStreamExtensions/ListCheckpoints',
+            function__stream__pb2.ListCheckpointsRequest.SerializeToString,
+            function__stream__pb2.ListCheckpointsResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def CreateCheckpoint(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/function_stream.FunctionStreamExtensions/CreateCheckpoint',
+            function__stream__pb2.CreateCheckpointRequest.SerializeToString,
+            function__stream__pb2.CreateCheckpointResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def DeleteCheckpoint(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/function_stream.FunctionStreamExtensions/DeleteCheckpoint',
+            function__stream__pb2.DeleteCheckpointRequest.SerializeToString,
+            function__stream__pb2.Response.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def StartFromCheckpoint(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/function_stream.FunctionStreamExtensions/StartFromCheckpoint',
+            function__stream__pb2.StartFromCheckpointRequest.SerializeToString,
+            function__stream__pb2.Response.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 

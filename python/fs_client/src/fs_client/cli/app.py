@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
@@ -22,7 +23,7 @@ from fs_client.cli.lines import record_batches
 from fs_client.client import FsClient
 from fs_client.config import WasmTaskConfig
 from fs_client.errors import ClientError, FsError, FunctionStreamTimeoutError, NetworkError, PackagingWarning
-from fs_client.models import Record
+from fs_client.models import Record, RetainedCheckpoint
 from fs_client.streams import publish_batches
 
 app = typer.Typer(
@@ -32,6 +33,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+checkpoints = typer.Typer(name="checkpoints", help="Keep a function's checkpoints, to start from them again.", no_args_is_help=True)
+app.add_typer(checkpoints)
 _output = Console(soft_wrap=True)
 _STYLES = {"RUNNING": "green", "STOPPED": "yellow", "CREATED": "cyan", "RESTARTING": "yellow", "FAILED": "red"}
 
@@ -81,11 +84,15 @@ def create(
 
 
 @app.command()
-def start(context: typer.Context, name: str) -> None:
+def start(
+    context: typer.Context,
+    name: str,
+    checkpoint: Annotated[Optional[int], typer.Option(help="Go back to this retained checkpoint first.")] = None,
+) -> None:
     """Start a stopped function."""
     with _client(context) as client:
-        client.start_function(name)
-    _done(context, f"{name} is running", name=name)
+        client.start_function(name, checkpoint_id=checkpoint)
+    _done(context, f"{name} is running" + (f" from checkpoint {checkpoint}" if checkpoint is not None else ""), name=name)
 
 
 @app.command()
@@ -136,14 +143,45 @@ def describe(context: typer.Context, name: str) -> None:
         ("restarts", one.restarts),
         ("processed", one.processed),
         ("emitted", one.emitted),
+        ("retried", one.retried or ""),
+        ("skipped", one.skipped or ""),
+        ("dead letters", one.dead_lettered or ""),
         ("checkpoint", one.checkpoint_id or "none yet"),
     ):
         if value != "":
-            _output.print(f"{label:<11} {value}", markup=False, highlight=False)
+            _output.print(f"{label:<12} {value}", markup=False, highlight=False)
     for at in one.positions:
-        _output.print(f"{'position':<11} input {at.source_id}: {at.topic}[{at.partition}] at {at.offset}", markup=False, highlight=False)
+        _output.print(f"{'position':<12} input {at.source_id}: {at.topic}[{at.partition}] at {at.offset}", markup=False, highlight=False)
     if one.last_error:
         _output.print(f"last error\n{one.last_error}", markup=False, highlight=False)
+
+
+@checkpoints.command("list")
+def list_checkpoints(context: typer.Context, name: str) -> None:
+    """Show the checkpoints that a function can be started from."""
+    with _client(context) as client:
+        found = client.list_checkpoints(name)
+    if _settings(context).as_json:
+        _print_json(*(asdict(one) for one in found))
+        return
+    rows = [(str(one.id), _when(one.created_ms), one.reason, str(one.bytes), one.problem or _positions(one)) for one in found]
+    _table(("id", "created", "reason", "bytes", "positions"), rows, "no checkpoints")
+
+
+@checkpoints.command("create")
+def create_checkpoint(context: typer.Context, name: str) -> None:
+    """Take a checkpoint now and keep it until it is deleted."""
+    with _client(context) as client:
+        made = client.create_checkpoint(name)
+    _done(context, f"checkpoint {made.id} of {name}", **asdict(made))
+
+
+@checkpoints.command("delete")
+def delete_checkpoint(context: typer.Context, name: str, checkpoint: Annotated[int, typer.Argument(metavar="ID")]) -> None:
+    """Delete a retained checkpoint."""
+    with _client(context) as client:
+        client.delete_checkpoint(name, checkpoint)
+    _done(context, f"checkpoint {checkpoint} of {name} is deleted", name=name, id=checkpoint)
 
 
 @app.command()
@@ -312,6 +350,14 @@ def _readable(record: Record) -> dict[str, Any]:
         "value": text(record.value),
         "headers": [[name, text(value)] for name, value in record.headers],
     }
+
+
+def _when(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S") if ms else ""
+
+
+def _positions(checkpoint: RetainedCheckpoint) -> str:
+    return ", ".join(f"{at.topic}\\[{at.partition}] at {at.offset}" for at in checkpoint.positions)
 
 
 def _styled(status: str) -> str:

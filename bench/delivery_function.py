@@ -1,0 +1,19 @@
+"""The function of the delivery benchmark: the seed's MetricProcessor, in short."""
+
+import json
+
+from fs_api import Context, FSProcessorDriver
+
+
+class Metric(FSProcessorDriver):
+    """JSON in, a count a key, JSON out."""
+
+    def init(self, ctx: Context, config: dict[str, str]) -> None:
+        self.store = ctx.getOrCreateKVStore("metrics")
+
+    def process(self, ctx: Context, source_id: int, data: bytes) -> None:
+        event = json.loads(data)
+        key = event["sensor"].encode()
+        count = int(self.store.get_state(key) or b"0") + 1
+        self.store.put_state(key, str(count).encode())
+        ctx.emit(json.dumps({"sensor": event["sensor"], "count": count, "value": event["value"]}).encode())

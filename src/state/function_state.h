@@ -80,6 +80,10 @@ class FunctionState {
   [[nodiscard]] virtual uint64_t stored_bytes() const = 0;
   virtual void DiscardPending() = 0;
 
+  // True when something would be lost with this state: a store was opened (also in a run before), or function_bytes are there. Positions
+  // alone do not count.
+  [[nodiscard]] virtual bool keeps_state() const = 0;
+
   // ---- Checkpoints. last(): of the newest committed one, none in a fresh state. After an error of the database, a read's too, none is
   // taken any more: Commit and Prepare return that error, and the state has to be opened anew.
   [[nodiscard]] virtual const std::optional<Checkpoint>& last() const = 0;

@@ -71,6 +71,8 @@ class CheckpointProtocol {
   // Takes the next checkpoint. An error leaves the outcome to Recover: the instance must be dropped and started again.
   [[nodiscard]] absl::Status Take(std::span<const connector::Positions> inputs, std::optional<std::string> function_bytes);
 
+  // Of the last checkpoint that was taken or resumed from.
+  [[nodiscard]] connector::Marker last() const;
   // Of the checkpoint that Take will make next; 1 for the first of a run.
   [[nodiscard]] uint64_t next_sequence() const { return sequence_ + 1; }
 

@@ -6,6 +6,7 @@
 #include "base/steady_clock.h"
 #include "observe/log.h"
 #include "task/delivery.h"
+#include "task/ownership.h"
 
 namespace fs::task {
 namespace {
@@ -105,6 +106,7 @@ absl::Status Instance::OpenConnectors() {
   context.exactly_once = delivery == config::Delivery::kExactlyOnce;
   context.checkpoint_interval = config_.checkpoint_interval;
   context.process_timeout = config_.process_timeout;
+  context.server_id = spec_.server_id;
   const auto session = [&](const config::Endpoint& endpoint) -> absl::StatusOr<connector::Session*> {
     FS_ASSIGN_OR_RETURN(connector::Connector* const connector, spec_.connectors->Find(endpoint));
     auto& known = sessions_[connector];
@@ -311,7 +313,11 @@ absl::Status Instance::CommitWith(std::optional<std::string> function_bytes) {
   spec_.counters->dead_lettered.fetch_add(std::exchange(dead_lettered_, 0), std::memory_order_relaxed);
   checkpoint_due_ = SteadyNow() + checkpoint_interval_;
   CountCheckpoint(*spec_.counters, checkpoints_->next_sequence() - 1, SteadyNow() - started, bytes);
-  for (size_t i = 0; i < inputs_.size(); ++i) inputs_[i].source->Committed(positions_[i]);
+  for (size_t i = 0; i < inputs_.size(); ++i) {
+    connector::Marker marker = checkpoints_->last();
+    marker.keeps_state = KeepsPartitions(i);
+    inputs_[i].source->Committed(positions_[i], marker);
+  }
   spec_.on_checkpoint(positions_);
   return absl::OkStatus();
 }
@@ -372,13 +378,26 @@ void Instance::BeginMessage(uint32_t index) {
 
 void Instance::Log(int level, std::string_view text) { spec_.log->Write(level, text); }
 
-connector::Positions Instance::OnAssigned(std::span<const int32_t> partitions) {
-  connector::Positions known;
-  for (const int32_t partition : partitions) {
-    const auto found = positions_[polled_input_].find(partition);
-    if (found != positions_[polled_input_].end()) known.insert(*found);
+bool Instance::KeepsPartitions(size_t input) const {
+  // What the group remembers is as exact as the outputs where both are one step, and where outputs may repeat, or there are none.
+  const bool is_cut_back = std::any_of(sinks_.begin(), sinks_.end(), [](const auto& sink) { return !sink->Mark().empty(); });
+  const bool is_group_exact = inputs_[input].source->IsCommittedByDecider() || config_.delivery == config::Delivery::kAtLeastOnce ||
+                              (decider_ == nullptr && !is_cut_back);
+  return state_->keeps_state() || !is_group_exact;
+}
+
+absl::StatusOr<connector::Positions> Instance::OnAssigned(std::span<const connector::GroupPosition> partitions) {
+  const connector::Source& source = *inputs_[polled_input_].source;
+  connector::Positions& positions = positions_[polled_input_];
+  FS_ASSIGN_OR_RETURN(
+      Resumption resumption,
+      Resume({spec_.function->state_id, KeepsPartitions(polled_input_), &positions, source.topic(), source.group()}, partitions));
+  for (const std::string& warning : resumption.warnings) {
+    observe::LogWarning("function {}: {}", config_.name, warning);
+    Log(30, warning);
   }
-  return known;
+  for (const auto& [partition, offset] : resumption.positions) positions[partition] = offset;
+  return std::move(resumption.positions);
 }
 
 void Instance::OnRevoked(std::span<const int32_t> partitions) {

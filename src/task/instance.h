@@ -49,6 +49,7 @@ struct InstanceSpec {
   // Of the task: they know what happened in the instances before.
   ErrorPolicy* errors = nullptr;
   FailureLog* failure_log = nullptr;
+  std::string server_id;
   // Told on the instance's thread: positions after a checkpoint, and what it waits for ("" when nothing stands in the way).
   std::function<void(std::span<const connector::Positions>)> on_checkpoint;
   std::function<void(std::string)> on_waiting;
@@ -131,7 +132,10 @@ class Instance : private sandbox::Host, private connector::SourceListener {
   void BeginMessage(uint32_t index) override;
   void Log(int level, std::string_view text) override;
 
-  connector::Positions OnAssigned(std::span<const int32_t> partitions) override;
+  // Whether the partitions of an input stay with this function: see ownership.h.
+  [[nodiscard]] bool KeepsPartitions(size_t input) const;
+
+  absl::StatusOr<connector::Positions> OnAssigned(std::span<const connector::GroupPosition> partitions) override;
   void OnRevoked(std::span<const int32_t> partitions) override;
   void OnLost(std::span<const int32_t> partitions) override;
 

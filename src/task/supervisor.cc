@@ -318,7 +318,8 @@ absl::StatusOr<std::unique_ptr<Supervisor>> Supervisor::Create(const Options& op
     if (error) return Internal("{}: {}: cannot be made: {}", key, folder.string(), error.message());
   }
   return std::make_unique<SupervisorImpl>(
-      options, catalog, TaskEnvironment{&runtime, &states, &connectors, options.state_dir, options.checkpoint_dir, options.log_dir});
+      options, catalog,
+      TaskEnvironment{&runtime, &states, &connectors, options.state_dir, options.checkpoint_dir, options.log_dir, catalog.server_id()});
 }
 
 }  // namespace fs::task

@@ -235,6 +235,7 @@ absl::Status Task::RunInstance() {
   spec.retention = &retention_;
   spec.errors = &errors_;
   spec.failure_log = &failure_log_;
+  spec.server_id = environment_.server_id;
   spec.on_checkpoint = [this](std::span<const connector::Positions> positions) {
     absl::MutexLock lock(&mutex_);
     positions_.assign(positions.begin(), positions.end());

@@ -43,6 +43,7 @@ struct TaskEnvironment {
   std::filesystem::path state_dir;
   std::filesystem::path checkpoint_dir;
   std::filesystem::path log_dir;
+  std::string server_id;
 };
 
 class Task {

@@ -85,7 +85,7 @@ Positions EmbeddedSource::EndOffsets() const {
   return info.ok() ? Positions{{kPartition, info->end_offset}} : Positions{};
 }
 
-void EmbeddedSource::Committed(const Positions& positions) {
+void EmbeddedSource::Committed(const Positions& positions, const Marker& /*marker*/) {
   const auto ours = positions.find(kPartition);
   if (ours == positions.end()) return;
   if (const absl::Status noted = log_.NoteGroupPosition({group_, topic_, ours->second}); !noted.ok()) {

@@ -1,19 +1,25 @@
-"""The work of the delivery benchmark."""
+"""The example of the guide: counts what its events are worth, in durable state."""
 
+from fs_api import FSProcessorDriver, Context
 import json
 
-from fs_api import Context, FSProcessorDriver
 
+class MetricProcessor(FSProcessorDriver):
+    def init(self, ctx: Context, config: dict):
+        self.metric_name = config.get("metric_name", "default_event")
 
-class Metric(FSProcessorDriver):
-    """The seed's MetricProcessor, in short: JSON in, a count and a sum a key, JSON out."""
+    def process(self, ctx: Context, source_id: int, data: bytes):
+        # 1. Parse input
+        event = json.loads(data.decode())
 
-    def init(self, ctx: Context, config: dict[str, str]) -> None:
-        self.store = ctx.getOrCreateKVStore("metrics")
+        # 2. Atomic state operation: Accumulate count
+        store = ctx.getOrCreateKVStore("stats_db")
+        key = f"count:{self.metric_name}".encode()
+        current_val = int(store.get_state(key) or 0)
 
-    def process(self, ctx: Context, source_id: int, data: bytes) -> None:
-        event = json.loads(data)
-        key = event["sensor"].encode()
-        count = int(self.store.get_state(key) or b"0") + 1
-        self.store.put_state(key, str(count).encode())
-        ctx.emit(json.dumps({"sensor": event["sensor"], "count": count, "value": event["value"]}).encode())
+        new_val = current_val + event.get("value", 1)
+        store.put_state(key, str(new_val).encode())
+
+        # 3. Emit processing result
+        result = {"metric": self.metric_name, "total": new_val}
+        ctx.emit(json.dumps(result).encode(), 0)

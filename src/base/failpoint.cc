@@ -39,6 +39,14 @@ void FailPoint(std::string_view name) {
   if (armed.name == name && armed.passes_left.fetch_sub(1) == 1) kill(getpid(), SIGKILL);
 }
 
+bool Sabotage(std::string_view name) {
+  static const std::string sabotaged = [] {
+    const char* text = std::getenv("FS_SABOTAGE");
+    return "," + std::string(text != nullptr ? text : "") + ",";
+  }();
+  return sabotaged.find("," + std::string(name) + ",") != std::string::npos;
+}
+
 }  // namespace fs
 
 #endif  // FS_FAILPOINTS

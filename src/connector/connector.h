@@ -75,6 +75,10 @@ class Source {
   // The consumer group this source is a member of, for messages; empty: none.
   [[nodiscard]] virtual std::string_view group() const { return {}; }
 
+  // Where each partition ends, as far as it is known without asking anybody: the offset that its next record will get. Empty where nothing
+  // is known yet. For telling how far behind the function is.
+  [[nodiscard]] virtual Positions EndOffsets() const { return {}; }
+
   // The name records carry for this source (ctx.message.topic).
   [[nodiscard]] virtual std::string_view topic() const = 0;
 };

@@ -49,6 +49,7 @@ class State final : public FunctionState {
   void RollbackToMark() override { overlay_.RollbackToMark(); }
   size_t pending_bytes() const override { return overlay_.pending_bytes(); }
   [[nodiscard]] bool keeps_state() const override { return !stores_.empty() || (last_ && last_->function_bytes); }
+  uint64_t stored_bytes() const override { return database_->stored_bytes(); }
   void DiscardPending() override;
 
   const std::optional<Checkpoint>& last() const override { return last_; }

@@ -86,7 +86,7 @@ absl::StatusOr<std::optional<state::Checkpoint>> CheckpointProtocol::Recover() {
       return FailedPrecondition("the state holds {} undecided, and no output of the function can decide it",
                                 Describe(prepared->run_id, prepared->sequence));
     }
-    const bool decided = marker == connector::Marker{prepared->run_id, prepared->sequence};
+    const bool decided = Sabotage("ignore-marker") || marker == connector::Marker{prepared->run_id, prepared->sequence};
     const bool undone =
         marker.has_value() ? *marker == connector::Marker{prepared->run_id, prepared->sequence - 1} : prepared->sequence == 1;
     if (decided) {
@@ -100,7 +100,7 @@ absl::StatusOr<std::optional<state::Checkpoint>> CheckpointProtocol::Recover() {
     }
   }
 
-  if (decider_ != nullptr) FS_RETURN_IF_ERROR(CheckAgreement(marker));
+  if (decider_ != nullptr && !Sabotage("ignore-marker")) FS_RETURN_IF_ERROR(CheckAgreement(marker));
   const auto& last = state_.last();
   run_id_ = last ? last->run_id : NewRunId();
   sequence_ = last ? last->sequence : 0;
@@ -147,11 +147,13 @@ absl::Status CheckpointProtocol::Take(std::span<const connector::Positions> inpu
     FS_RETURN_IF_ERROR(state_.Commit(next));
   } else {
     const connector::Marker marker{next.run_id, next.sequence, state_.keeps_state() || next.function_bytes.has_value()};
-    FS_RETURN_IF_ERROR(state_.Prepare(next));
+    if (!Sabotage("skip-prepare")) FS_RETURN_IF_ERROR(state_.Prepare(next));
+    if (Sabotage("commit-state-first")) FS_RETURN_IF_ERROR(state_.CommitPrepared());
     FailPoint("state-prepared");
     FS_RETURN_IF_ERROR(Await(WaitingIn::kDecision, [&](absl::Time deadline) { return decider_->Commit(marker, inputs, deadline); }));
     FailPoint("outputs-committed");
-    FS_RETURN_IF_ERROR(state_.CommitPrepared());
+    if (Sabotage("skip-prepare")) FS_RETURN_IF_ERROR(state_.Commit(next));
+    if (!Sabotage("skip-prepare") && !Sabotage("commit-state-first")) FS_RETURN_IF_ERROR(state_.CommitPrepared());
   }
   FailPoint("state-committed");
   sequence_ = next.sequence;

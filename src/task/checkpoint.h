@@ -14,8 +14,8 @@
 // A state restored from a retained checkpoint is a new run r that supersedes others, until its first own checkpoint s+1: for as long, every
 // marker of a run it supersedes counts as (r, s), and so does none. An undecided checkpoint of the state it replaced went with that.
 //
-// One exception to the last rule on the right: a decider that forgets markers (Kafka, of a group that was idle for days) and has none, nothing
-// prepared, and a state older than that: nothing is in doubt, so it goes on from the state, with a warning.
+// One exception to the last rule on the right: a decider that forgets markers (Kafka, of a group that was idle for days) and has none,
+// nothing prepared, and a state older than that: nothing is in doubt, so it goes on from the state, with a warning.
 //
 // Without a decider (no output, files, at-least-once) the state's own commit is the commit point: 4, 5 and 6 are one step. Sinks are
 // flushed before the state is prepared, so that a sink's mark is of what is really there. An outside that is away is waited for in the

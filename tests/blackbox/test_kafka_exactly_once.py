@@ -9,11 +9,13 @@ import os
 import signal
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import pytest
+from confluent_kafka import Producer
 from fs_client import FsClient
 from fs_client.config import EmbeddedInput, EmbeddedOutput, KafkaInput, KafkaOutput, WasmTaskBuilder, WasmTaskConfig
 from fs_client.errors import BadRequestError, ServerError
@@ -90,36 +92,62 @@ def test_death_at_a_point_of_the_protocol_leaves_everything_exact(
         assert_exact(kafka.read_all(f"{topic}-out"), events)
 
 
+class Stream:
+    """Events that come, some thousand a second, for as long as the block runs; `sent` is what came."""
+
+    def __init__(self, kafka: Kafka, topic: str, events: Iterable[tuple[bytes, bytes]]) -> None:
+        self.sent: list[tuple[bytes, bytes]] = []
+        self._kafka, self._topic, self._events = kafka, topic, events
+        self._is_enough = Event()
+        self._thread = Thread(target=self._produce)
+
+    def _produce(self) -> None:
+        producer = Producer({"bootstrap.servers": self._kafka.bootstrap_servers, "enable.idempotence": True})
+        for key, value in self._events:
+            producer.produce(self._topic, value=value, key=key)
+            self.sent.append((key, value))
+            if len(self.sent) % 10 == 0 and self._is_enough.wait(0.005):
+                break
+        assert producer.flush(30) == 0
+
+    def __enter__(self) -> Stream:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_enough.set()
+        self._thread.join()
+
+
 @pytest.mark.parametrize("partition", [0, None], ids=["explicit partition", "group-assigned"])
 def test_sigkill_in_the_middle_again_and_again_leaves_outputs_and_totals_exact(
     kafka: Kafka, crashing: Server, topic: str, partition: int | None, record_property: Any
 ) -> None:
     kafka.create_topic(f"{topic}-in", 1 if partition is not None else 3)
     kafka.create_topic(f"{topic}-out")
-    events = make_events(24_000)
     with crashing.client() as client:
         config = job(kafka, "counter", f"{topic}-in", f"{topic}-out", partition, checkpoint_interval_seconds=0.05)
         client.create_python_function_from_config(config, Counter)
-    kills = 4
-    portion = len(events) // kills
     seconds_to_output = []
-    for kill in range(kills):
-        before = len(kafka.read_all(f"{topic}-out"))
-        produce_keyed(kafka, f"{topic}-in", events[kill * portion : (kill + 1) * portion])
-        wait_for(lambda: len(kafka.read_all(f"{topic}-out")) > before + 100, "some of it is done", timeout=60)  # noqa: B023
-        crashing.kill()
-        left = kafka.end(f"{topic}-out")
-        killed = time.monotonic()
-        crashing.start()
-        if left < (kill + 1) * portion:
-            wait_for(lambda: kafka.end(f"{topic}-out") > left + 2, "the first new output", timeout=60)  # noqa: B023
+    with Stream(kafka, f"{topic}-in", itertools.chain.from_iterable(make_events(1000) for _ in itertools.count())) as stream:
+        for _ in range(4):
+            working = kafka.end(f"{topic}-out") + 100
+            wait_for(lambda: kafka.end(f"{topic}-out") > working, "it is at work", timeout=60)  # noqa: B023
+            crashing.kill()
+            left = kafka.end(f"{topic}-out")
+            killed = time.monotonic()
+            crashing.start()
+            # The first record after the death may be the end of the transaction that was open.
+            wait_for(lambda: kafka.end(f"{topic}-out") > left + 1, "the first new output", timeout=60)  # noqa: B023
             seconds_to_output.append(round(time.monotonic() - killed, 2))
+    events = stream.sent
     record_property("seconds from SIGKILL to new output", seconds_to_output)
     print(f"seconds from SIGKILL to new output, {partition=}: {seconds_to_output}")
     assert_exact(all_there(kafka, f"{topic}-out", events), events)
     # What is counted from here on shows the state itself: each key's total.
-    events += [(key.encode(), json.dumps({"key": key, "value": 0}).encode()) for key in expected_by_key(events)]
-    produce_keyed(kafka, f"{topic}-in", events[24_000:])
+    last = [(key.encode(), json.dumps({"key": key, "value": 0}).encode()) for key in expected_by_key(events)]
+    produce_keyed(kafka, f"{topic}-in", last)
+    events = events + last
     assert_exact(all_there(kafka, f"{topic}-out", events), events)
     with crashing.client() as client:
         client.stop_function("counter")

@@ -78,6 +78,13 @@ absl::Status EmbeddedSource::Poll(size_t max_records, size_t max_bytes, std::vec
   return absl::OkStatus();
 }
 
+Positions EmbeddedSource::EndOffsets() const {
+  const absl::StatusOr<TopicInfo> info = log_.DescribeTopic(topic_);
+  // A topic that nobody has written yet ends where it begins.
+  if (absl::IsNotFound(info.status())) return {{kPartition, position_}};
+  return info.ok() ? Positions{{kPartition, info->end_offset}} : Positions{};
+}
+
 void EmbeddedSource::Committed(const Positions& positions, const Marker& /*marker*/) {
   const auto ours = positions.find(kPartition);
   if (ours == positions.end()) return;

@@ -29,6 +29,7 @@ class FileSource final : public Source {
   absl::Status Poll(size_t max_records, size_t max_bytes, std::vector<Record>& out) override;
   bool HasMore() const override { return has_more_; }
   void Committed(const Positions&, const Marker&) override {}
+  Positions EndOffsets() const override;
   std::string_view topic() const override { return topic_; }
 
  private:

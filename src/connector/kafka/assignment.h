@@ -37,6 +37,8 @@ class Assignment {
   // Goes on with what is not held yet. kUnavailable: what it waits for. Other errors: a partition cannot be resumed.
   [[nodiscard]] absl::Status Serve();
 
+  [[nodiscard]] std::vector<int32_t> Held() const { return In(Phase::kHeld); }
+
   // Hot path.
   [[nodiscard]] bool IsHeld(int32_t partition) const {
     const auto index = static_cast<size_t>(partition);

@@ -267,6 +267,18 @@ void KafkaSource::OnRebalance(rd_kafka_resp_err_t event, rd_kafka_topic_partitio
   batch_.erase(std::remove_if(waiting, batch_.end(), is_gone), batch_.end());
 }
 
+// What the last fetch told: no question to the broker.
+Positions KafkaSource::EndOffsets() const {
+  Positions ends;
+  for (const int32_t partition : assignment_->Held()) {
+    int64_t low = 0;
+    int64_t high = 0;
+    const rd_kafka_resp_err_t error = rd_kafka_get_watermark_offsets(client_->get(), settings_.topic.c_str(), partition, &low, &high);
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0) ends[partition] = high;
+  }
+  return ends;
+}
+
 void KafkaSource::OnError(rd_kafka_resp_err_t error, std::string_view reason) noexcept {
   switch (error) {
     case RD_KAFKA_RESP_ERR__FATAL: {

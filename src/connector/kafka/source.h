@@ -37,6 +37,7 @@ class KafkaSource final : public Source, private ClientHandler {
   [[nodiscard]] bool HasMore() const override { return has_more_ || next_ < batch_.size(); }
   void Committed(const Positions& positions, const Marker& marker) override;
   [[nodiscard]] bool IsCommittedByDecider() const override { return is_committed_by_decider_; }
+  [[nodiscard]] Positions EndOffsets() const override;
   [[nodiscard]] std::string_view topic() const override { return settings_.topic; }
   [[nodiscard]] std::string_view group() const override { return settings_.group_id; }
 

@@ -20,6 +20,10 @@ STOP_TIMEOUT_S = 15.0
 class ServerFailed(Exception):
     """The server ended instead of listening; the text is what it wrote to stderr."""
 
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(f"exit code {code}: {text}")
+        self.code = code
+
 
 class Server:
     """One server and its folder. Data stays in the folder, so a restarted server finds what the one before left."""
@@ -34,16 +38,18 @@ class Server:
         self.binary = binary or Path(os.environ["FS_SERVER"])
         self.home = home
         self.port = 0
+        self.http_port = 0
         self.env = dict(env or {})
         self._process: subprocess.Popen[str] | None = None
         self._stderr: list[str] = []
         home.mkdir(parents=True, exist_ok=True)
-        merged: dict[str, object] = {"service": {"port": 0}, **(config or {})}
+        merged: dict[str, object] = {"service": {"port": 0}, "http": {"port": 0}, **(config or {})}
         self.config_file = home / "server.yaml"
         self.config_file.write_text(yaml.safe_dump(merged), encoding="utf-8")
         self.arguments = ["--config", str(self.config_file)]
 
-    def start(self) -> Server:
+    def start(self, kill_after: float | None = None) -> Server:
+        """Returns when it listens. `kill_after`: SIGKILL so many seconds after its start, be it listening or not."""
         assert self._process is None, "already running"
         self._stderr = []
         process = subprocess.Popen(
@@ -55,17 +61,28 @@ class Server:
             text=True,
         )
         assert process.stdout is not None and process.stderr is not None
+        if kill_after is not None:
+            killer = threading.Timer(kill_after, process.kill)
+            killer.daemon = True
+            killer.start()
         threading.Thread(target=self._drain, args=(process.stderr,), daemon=True).start()
         watchdog = threading.Timer(START_TIMEOUT_S, process.kill)
         watchdog.start()
-        line = process.stdout.readline()
-        watchdog.cancel()
+        try:
+            line = process.stdout.readline()
+        except BaseException:  # Ctrl-C: it must not outlive the test
+            process.kill()
+            raise
+        finally:
+            watchdog.cancel()
         found = re.search(r"listening on \S+:(\d+)", line)
         if found is None:
             process.wait()
             process.stdout.close()
-            raise ServerFailed(f"exit code {process.returncode}: {line}{self.stderr()}")
+            raise ServerFailed(process.returncode, f"{line}{self.stderr()}")
         self.port = int(found.group(1))
+        http = re.search(r"http on \S+:(\d+)", line)
+        self.http_port = int(http.group(1)) if http else 0
         self._process = process
         return self
 
@@ -80,6 +97,10 @@ class Server:
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid
+
+    def is_started(self) -> bool:
+        """It was started, and its end has not been asked for or noticed yet."""
+        return self._process is not None
 
     def is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None

@@ -1,10 +1,9 @@
 #include "connector/kafka/assignment.h"
 
-#include <absl/time/clock.h>
-
 #include <optional>
 #include <utility>
 
+#include "base/steady_clock.h"
 #include "observe/log.h"
 
 namespace fs::connector::kafka {
@@ -83,12 +82,12 @@ absl::Status Assignment::Serve() {
   if (is_settled_) return absl::OkStatus();
   if (const std::optional<std::vector<PartitionFacts>> answer = probe_.TakeAnswer()) {
     FS_RETURN_IF_ERROR(Find(*answer));
-    ask_again_ = absl::Now() + kAskInterval;
+    ask_again_ = SteadyNow() + kAskInterval;
   }
   BeginFetching();
   const std::vector<int32_t> asked = In(Phase::kAsked);
   is_settled_ = asked.empty() && In(Phase::kFound).empty();
-  if (!asked.empty() && !probe_.is_under_way() && absl::Now() >= ask_again_) probe_.Ask(asked);
+  if (!asked.empty() && !probe_.is_under_way() && SteadyNow() >= ask_again_) probe_.Ask(asked);
   return is_settled_ ? absl::OkStatus() : waiting_;
 }
 

@@ -1,13 +1,15 @@
 #include "connector/kafka/release.h"
 
-#include <absl/synchronization/notification.h>
 #include <absl/time/clock.h>
 #include <absl/time/time.h>
 
+#include <chrono>
+#include <future>
 #include <memory>
 #include <optional>
 #include <utility>
 
+#include "base/steady_clock.h"
 #include "connector/kafka/client.h"
 #include "connector/marker.h"
 #include "observe/log.h"
@@ -15,7 +17,7 @@
 namespace fs::connector::kafka {
 namespace {
 
-constexpr absl::Duration kWait = absl::Seconds(1);
+constexpr std::chrono::seconds kWait(1);
 // The function's last transaction may still be ending.
 constexpr absl::Duration kPatience = absl::Seconds(10);
 constexpr absl::Duration kPause = absl::Milliseconds(100);
@@ -73,7 +75,7 @@ absl::Status Release(const InputSettings& input, const std::string& function_id,
   FS_ASSIGN_OR_RETURN(RdKafkaConf consumer_conf, ConsumerConf(input, function_id, function_id));
   FS_ASSIGN_OR_RETURN(const PlainClient consumer, NewClient(RD_KAFKA_CONSUMER, std::move(consumer_conf)));
   absl::StatusOr<RdKafkaPartitions> marked = Marked(*consumer, input, function_id);
-  for (; !marked.ok() && absl::Now() < deadline; marked = Marked(*consumer, input, function_id)) absl::SleepFor(kPause);
+  for (; !marked.ok() && SteadyNow() < deadline; marked = Marked(*consumer, input, function_id)) absl::SleepFor(kPause);
   FS_RETURN_IF_ERROR(marked.status());
   if ((*marked)->cnt == 0) return absl::OkStatus();
 
@@ -99,9 +101,10 @@ absl::Status Release(const InputSettings& input, const std::string& function_id,
 void ReleasePartitions(std::vector<InputSettings> inputs, std::string function_id, Graveyard& graveyard) {
   std::erase_if(inputs, [](const InputSettings& input) { return input.partition.has_value(); });
   if (inputs.empty()) return;
-  const auto done = std::make_shared<absl::Notification>();
+  const auto done = std::make_shared<std::promise<void>>();
+  const std::future<void> is_done = done->get_future();
   graveyard.Bury([inputs = std::move(inputs), function_id = std::move(function_id), done] {
-    const absl::Time deadline = absl::Now() + kPatience;
+    const absl::Time deadline = SteadyNow() + kPatience;
     for (const InputSettings& input : inputs) {
       const absl::Status status = Release(input, function_id, deadline);
       if (status.ok()) continue;
@@ -111,9 +114,9 @@ void ReleasePartitions(std::vector<InputSettings> inputs, std::string function_i
           "refused there until the group's offsets are reset",
           input.client.bootstrap_servers, input.group_id, input.topic, function_id, Message(status));
     }
-    done->Notify();
+    done->set_value();
   });
-  done->WaitForNotificationWithTimeout(kWait);
+  is_done.wait_for(kWait);
 }
 
 }  // namespace fs::connector::kafka

@@ -12,6 +12,7 @@ find_package(Protobuf REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(GRPC REQUIRED IMPORTED_TARGET grpc++)
 pkg_check_modules(LIBZIP REQUIRED IMPORTED_TARGET libzip)
+pkg_check_modules(HTTPLIB REQUIRED IMPORTED_TARGET cpp-httplib)
 find_library(GRPC_REFLECTION_LIBRARY grpc++_reflection REQUIRED)
 find_library(ROCKSDB_LIBRARY rocksdb REQUIRED)
 
@@ -22,7 +23,7 @@ target_link_libraries(fs_dependencies INTERFACE
   $<$<BOOL:${FS_RDKAFKA_DIR}>:${FS_RDKAFKA_DIR}/lib/librdkafka.a>
   ${ROCKSDB_LIBRARY}
   -Wl,--no-as-needed ${GRPC_REFLECTION_LIBRARY} -Wl,--as-needed
-  PkgConfig::GRPC PkgConfig::LIBZIP protobuf::libprotobuf
+  PkgConfig::GRPC PkgConfig::HTTPLIB PkgConfig::LIBZIP protobuf::libprotobuf
   absl::status absl::statusor absl::flat_hash_map absl::btree absl::synchronization absl::time
   fmt::fmt spdlog::spdlog yaml-cpp nlohmann_json::nlohmann_json CLI11::CLI11 OpenSSL::SSL OpenSSL::Crypto
   sasl2 zstd lz4 z curl Threads::Threads ${CMAKE_DL_LIBS} m)

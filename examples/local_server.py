@@ -1,4 +1,4 @@
-"""A Function Stream server for the length of a demonstration: in a folder of its own, on its default port where that is free."""
+"""A Function Stream server for the length of a demonstration: in a folder of its own, on its default ports where they are free."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 DEFAULT_PORT = 8080
+HTTP_PORT = 8081
 
 
 def _port_is_free(port: int) -> bool:
@@ -28,12 +29,12 @@ def _port_is_free(port: int) -> bool:
 def local_server(binary: Path) -> Iterator[int]:
     """Starts the server on its defaults and yields its port; SIGTERM at the end, its folder removed.
 
-    Where the default port is taken, any free one is used. Raises RuntimeError with the server's own words when it does not start,
+    Where a default port is taken, any free ones are used. Raises RuntimeError with the server's own words when it does not start,
     or does not end cleanly.
     """
     with tempfile.TemporaryDirectory(prefix="function-stream-demo-") as home:
         command = [str(binary.resolve())]
-        if not _port_is_free(DEFAULT_PORT):
+        if not (_port_is_free(DEFAULT_PORT) and _port_is_free(HTTP_PORT)):
             config = Path(home) / "any-port.yaml"
             config.write_text("service: {port: 0}\n", encoding="utf-8")
             command += ["--config", str(config)]

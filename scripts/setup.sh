@@ -8,7 +8,7 @@ packages=(
   # tools
   build-essential ca-certificates ccache cmake git libfaketime ninja-build patch pkg-config python3 python3-venv xz-utils
   # the server's libraries
-  libabsl-dev libcli11-dev libcurl4-openssl-dev libfmt-dev libgmock-dev libgrpc++-dev libgtest-dev liblz4-dev libprotobuf-dev
+  libabsl-dev libbrotli-dev libcli11-dev libcpp-httplib-dev libcurl4-openssl-dev libfmt-dev libgmock-dev libgrpc++-dev libgtest-dev liblz4-dev libprotobuf-dev
   librocksdb-dev libsasl2-dev libspdlog-dev libssl-dev libyaml-cpp-dev libzip-dev libzstd-dev nlohmann-json3-dev protobuf-compiler
   protobuf-compiler-grpc zlib1g-dev
   # the interpreter for WASI, and style

@@ -4,8 +4,11 @@
 
 #include <utility>
 
+#include "api/description_codec.h"
+#include "api/log_streams.h"
 #include "api/record_codec.h"
 #include "api/response.h"
+#include "api/subscriptions.h"
 #include "base/steady_clock.h"
 #include "observe/log.h"
 
@@ -20,15 +23,6 @@ constexpr absl::Duration kAnswerTravel = absl::Milliseconds(50);
 absl::StatusOr<task::Description> Describe(const task::Supervisor& supervisor, std::string_view name) {
   FS_RETURN_IF_ERROR(CheckFunctionName(name));
   return supervisor.Describe(name);
-}
-
-::function_stream::InputPosition ToWire(const task::InputPosition& from) {
-  ::function_stream::InputPosition position;
-  position.set_source_id(from.source_id);
-  position.set_topic(ToWireText(from.topic));
-  position.set_partition(from.partition);
-  position.set_offset(from.offset);
-  return position;
 }
 
 ::function_stream::RetainedCheckpoint ToWire(const task::RetainedInfo& from) {
@@ -49,7 +43,7 @@ absl::StatusOr<task::Description> Describe(const task::Supervisor& supervisor, s
   }
   checkpoint.set_checkpoint_id(from.checkpoint_id);
   checkpoint.set_bytes(from.bytes);
-  for (const task::InputPosition& position : from.positions) *checkpoint.add_positions() = ToWire(position);
+  for (const task::InputPosition& position : from.positions) *checkpoint.add_positions() = api::ToWire(position);
   checkpoint.set_problem(ToWireText(from.problem));
   return checkpoint;
 }
@@ -102,18 +96,19 @@ grpc::Status ExtensionService::UploadFunction(grpc::ServerContext* context, grpc
   while (reader->Read(&chunk)) {
     if (const absl::Status taken = upload.Take(chunk); !taken.ok()) {
       functions_.Create(taken, *response);
-      return grpc::Status::OK;
+      return functions_.requests().Answered("UploadFunction", response->status_code());
     }
   }
   // A stream that broke looks like one that ended.
   if (context->IsCancelled()) return grpc::Status::CANCELLED;
   functions_.Create(std::move(upload).Finish(), *response);
-  return grpc::Status::OK;
+  return functions_.requests().Answered("UploadFunction", response->status_code());
 }
 
 grpc::Status ExtensionService::Publish(
     grpc::ServerContext*, grpc::ServerReaderWriter<::function_stream::PublishResponse, ::function_stream::PublishRequest>* stream) {
   std::string topic;
+  ::function_stream::StatusCode answered = ::function_stream::OK;
   ::function_stream::PublishRequest request;
   while (stream->Read(&request)) {
     if (!request.topic().empty()) topic = request.topic();
@@ -128,21 +123,29 @@ grpc::Status ExtensionService::Publish(
     }
     if (status.ok()) response.set_count(static_cast<uint32_t>(request.records_size()));
     SetStatus(status, response);
+    answered = response.status_code();
     // After a refusal nothing that follows may be appended: it would stand where the refused records should.
     if (!stream->Write(response) || !status.ok()) break;
   }
-  return grpc::Status::OK;
+  return functions_.requests().Answered("Publish", answered);
 }
 
 grpc::ServerWriteReactor<::function_stream::SubscribeResponse>* ExtensionService::Subscribe(
     grpc::CallbackServerContext*, const ::function_stream::SubscribeRequest* request) {
-  return subscriptions_.Open(*request);
+  functions_.requests().Answered("Subscribe", ::function_stream::OK);
+  return OpenSubscription(streams_, log_, *request);
+}
+
+grpc::ServerWriteReactor<::function_stream::LogsResponse>* ExtensionService::ReadLogs(grpc::CallbackServerContext*,
+                                                                                      const ::function_stream::LogsRequest* request) {
+  functions_.requests().Answered("ReadLogs", ::function_stream::OK);
+  return OpenLogStream(streams_, functions_.supervisor(), *request);
 }
 
 grpc::Status ExtensionService::CommitOffset(grpc::ServerContext*, const ::function_stream::CommitOffsetRequest* request,
                                             ::function_stream::Response* response) {
   SetStatus(CommitOffsetTo(log_, *request), *response);
-  return grpc::Status::OK;
+  return functions_.requests().Answered("CommitOffset", response->status_code());
 }
 
 grpc::Status ExtensionService::ListTopics(grpc::ServerContext*, const ::function_stream::ListTopicsRequest*,
@@ -155,7 +158,7 @@ grpc::Status ExtensionService::ListTopics(grpc::ServerContext*, const ::function
     topic.set_bytes(info.bytes);
   }
   SetStatus(absl::OkStatus(), *response);
-  return grpc::Status::OK;
+  return functions_.requests().Answered("ListTopics", response->status_code());
 }
 
 grpc::Status ExtensionService::DeleteTopic(grpc::ServerContext*, const ::function_stream::DeleteTopicRequest* request,
@@ -164,37 +167,26 @@ grpc::Status ExtensionService::DeleteTopic(grpc::ServerContext*, const ::functio
   if (status.ok()) status = log_.DeleteTopic(request->topic());
   if (status.ok()) observe::LogInfo("delete topic {}: done", request->topic());
   SetStatus(status, *response, ::function_stream::OK, fmt::format("topic {}: deleted", request->topic()));
-  return grpc::Status::OK;
+  return functions_.requests().Answered("DeleteTopic", response->status_code());
 }
 
 grpc::Status ExtensionService::DescribeFunction(grpc::ServerContext*, const ::function_stream::DescribeFunctionRequest* request,
                                                 ::function_stream::DescribeFunctionResponse* response) {
   const absl::StatusOr<task::Description> description = Describe(functions_.supervisor(), request->function_name());
   SetStatus(description.status(), *response);
-  if (!description.ok()) return grpc::Status::OK;
+  if (!description.ok()) return functions_.requests().Answered("DescribeFunction", response->status_code());
 
-  *response->mutable_function() = ToWire(*description);
-  response->set_reason(ToWireText(description->reason));
-  response->set_since_ms(description->since_ms);
-  response->set_restarts(description->restarts);
-  response->set_processed(description->processed);
-  response->set_emitted(description->emitted);
-  response->set_retried(description->retried);
-  response->set_skipped(description->skipped);
-  response->set_dead_lettered(description->dead_lettered);
-  response->set_checkpoint_id(description->checkpoint_id);
-  response->set_last_error(ToWireText(description->last_error));
-  for (const task::InputPosition& from : description->positions) *response->add_positions() = ToWire(from);
-  return grpc::Status::OK;
+  ToWire(*description, *response);
+  return functions_.requests().Answered("DescribeFunction", response->status_code());
 }
 
 grpc::Status ExtensionService::ListCheckpoints(grpc::ServerContext*, const ::function_stream::ListCheckpointsRequest* request,
                                                ::function_stream::ListCheckpointsResponse* response) {
   const auto checkpoints = ListOf(functions_.supervisor(), request->function_name());
   SetStatus(checkpoints.status(), *response);
-  if (!checkpoints.ok()) return grpc::Status::OK;
+  if (!checkpoints.ok()) return functions_.requests().Answered("ListCheckpoints", response->status_code());
   for (const task::RetainedInfo& checkpoint : *checkpoints) *response->add_checkpoints() = ToWire(checkpoint);
-  return grpc::Status::OK;
+  return functions_.requests().Answered("ListCheckpoints", response->status_code());
 }
 
 grpc::Status ExtensionService::CreateCheckpoint(grpc::ServerContext* context, const ::function_stream::CreateCheckpointRequest* request,
@@ -202,7 +194,7 @@ grpc::Status ExtensionService::CreateCheckpoint(grpc::ServerContext* context, co
   const auto checkpoint = CreateOf(functions_.supervisor(), request->function_name(), *context);
   SetStatus(checkpoint.status(), *response, ::function_stream::CREATED);
   if (checkpoint.ok()) *response->mutable_checkpoint() = ToWire(*checkpoint);
-  return grpc::Status::OK;
+  return functions_.requests().Answered("CreateCheckpoint", response->status_code());
 }
 
 grpc::Status ExtensionService::DeleteCheckpoint(grpc::ServerContext*, const ::function_stream::DeleteCheckpointRequest* request,
@@ -212,7 +204,7 @@ grpc::Status ExtensionService::DeleteCheckpoint(grpc::ServerContext*, const ::fu
   if (status.ok()) status = functions_.supervisor().DeleteCheckpoint(name, request->id());
   if (status.ok()) observe::LogInfo("function {}: checkpoint {} deleted", name, request->id());
   SetStatus(status, *response, ::function_stream::OK, fmt::format("{}: checkpoint {} is deleted", name, request->id()));
-  return grpc::Status::OK;
+  return functions_.requests().Answered("DeleteCheckpoint", response->status_code());
 }
 
 grpc::Status ExtensionService::StartFromCheckpoint(grpc::ServerContext*, const ::function_stream::StartFromCheckpointRequest* request,
@@ -221,7 +213,7 @@ grpc::Status ExtensionService::StartFromCheckpoint(grpc::ServerContext*, const :
   absl::Status status = CheckCheckpoint(name, request->id());
   if (status.ok()) status = functions_.supervisor().StartFromCheckpoint(name, request->id());
   SetStatus(status, *response, ::function_stream::OK, fmt::format("{}: is running from checkpoint {}", name, request->id()));
-  return grpc::Status::OK;
+  return functions_.requests().Answered("StartFromCheckpoint", response->status_code());
 }
 
 grpc::Status ExtensionService::CallFunction(grpc::ServerContext* context, const ::function_stream::CallFunctionRequest* request,
@@ -238,7 +230,7 @@ grpc::Status ExtensionService::GetServerInfo(grpc::ServerContext*, const ::funct
   response->set_python_version(info_.python_version);
   for (const std::string& module : info_.native_modules) response->add_native_modules(module);
   response->set_max_package_bytes(functions_.rules().limit_package_bytes);
-  return grpc::Status::OK;
+  return functions_.requests().Answered("GetServerInfo", ::function_stream::OK);
 }
 
 }  // namespace fs::api

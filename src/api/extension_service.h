@@ -1,6 +1,6 @@
-// The service of what came after the first one: streaming upload, embedded topics, describe, and what the server is.
+// The service of what came after the first one: streaming upload, embedded topics, describe, logs, and what the server is.
 //
-// Owned by the Server; called by gRPC's threads, several at once. Subscribe alone is not a call that holds a thread (subscriptions.h).
+// Owned by the Server; called by gRPC's threads, several at once. Subscribe and ReadLogs alone do not hold one (reading_streams.h).
 #ifndef FUNCTION_STREAM_API_EXTENSION_SERVICE_H_
 #define FUNCTION_STREAM_API_EXTENSION_SERVICE_H_
 
@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "api/function_service.h"
-#include "api/subscriptions.h"
+#include "api/reading_streams.h"
 #include "connector/embedded/embedded_log.h"
 
 namespace fs::api {
@@ -22,11 +22,12 @@ struct ServerInfo {
   std::vector<std::string> native_modules;  // extension modules beyond the standard library
 };
 
-class ExtensionService final : public ::function_stream::FunctionStreamExtensions::WithCallbackMethod_Subscribe<
-                                   ::function_stream::FunctionStreamExtensions::Service> {
+class ExtensionService final
+    : public ::function_stream::FunctionStreamExtensions::WithCallbackMethod_Subscribe<
+          ::function_stream::FunctionStreamExtensions::WithCallbackMethod_ReadLogs<::function_stream::FunctionStreamExtensions::Service>> {
  public:
-  ExtensionService(Functions& functions, connector::embedded::EmbeddedLog& log, Subscriptions& subscriptions, ServerInfo info)
-      : functions_(functions), log_(log), subscriptions_(subscriptions), info_(std::move(info)) {}
+  ExtensionService(Functions& functions, connector::embedded::EmbeddedLog& log, ReadingStreams& streams, ServerInfo info)
+      : functions_(functions), log_(log), streams_(streams), info_(std::move(info)) {}
 
   grpc::Status UploadFunction(grpc::ServerContext* context, grpc::ServerReader<::function_stream::UploadChunk>* reader,
                               ::function_stream::Response* response) override;
@@ -35,6 +36,9 @@ class ExtensionService final : public ::function_stream::FunctionStreamExtension
   using WithCallbackMethod_Subscribe::Subscribe;
   grpc::ServerWriteReactor<::function_stream::SubscribeResponse>* Subscribe(grpc::CallbackServerContext* context,
                                                                             const ::function_stream::SubscribeRequest* request) override;
+  using WithCallbackMethod_ReadLogs::ReadLogs;
+  grpc::ServerWriteReactor<::function_stream::LogsResponse>* ReadLogs(grpc::CallbackServerContext* context,
+                                                                      const ::function_stream::LogsRequest* request) override;
   grpc::Status CommitOffset(grpc::ServerContext* context, const ::function_stream::CommitOffsetRequest* request,
                             ::function_stream::Response* response) override;
   grpc::Status ListTopics(grpc::ServerContext* context, const ::function_stream::ListTopicsRequest* request,
@@ -59,7 +63,7 @@ class ExtensionService final : public ::function_stream::FunctionStreamExtension
  private:
   Functions& functions_;
   connector::embedded::EmbeddedLog& log_;
-  Subscriptions& subscriptions_;
+  ReadingStreams& streams_;
   const ServerInfo info_;
 };
 

@@ -20,15 +20,15 @@ void LogOutcome(std::string_view doing, std::string_view name, const absl::Statu
 }
 
 // start, stop, drop.
-grpc::Status Answer(std::string_view doing, std::string_view done, const std::string& name, task::Supervisor& supervisor,
+grpc::Status Answer(std::string_view method, std::string_view doing, std::string_view done, const std::string& name, Functions& functions,
                     absl::Status (task::Supervisor::*act)(std::string_view), ::function_stream::Response& response) {
   absl::Status status = CheckFunctionName(name);
   if (status.ok()) {
-    status = (supervisor.*act)(name);
+    status = (functions.supervisor().*act)(name);
     LogOutcome(doing, name, status);
   }
   SetStatus(status, response, ::function_stream::OK, fmt::format("function {}: {}", name, done));
-  return grpc::Status::OK;
+  return functions.requests().Answered(method, response.status_code());
 }
 
 }  // namespace
@@ -64,34 +64,34 @@ grpc::Status FunctionService::ExecuteSql(grpc::ServerContext*, const ::function_
       Unimplemented("this server has no SQL; create functions with CreateFunction, CreatePythonFunction or UploadFunction, and list them "
                     "with ShowFunctions (fs_client has a method for each)"),
       *response);
-  return grpc::Status::OK;
+  return functions_.requests().Answered("ExecuteSql", response->status_code());
 }
 
 grpc::Status FunctionService::CreateFunction(grpc::ServerContext*, const ::function_stream::CreateFunctionRequest* request,
                                              ::function_stream::Response* response) {
   functions_.Create(FromRequest(*request, functions_.rules()), *response);
-  return grpc::Status::OK;
+  return functions_.requests().Answered("CreateFunction", response->status_code());
 }
 
 grpc::Status FunctionService::CreatePythonFunction(grpc::ServerContext*, const ::function_stream::CreatePythonFunctionRequest* request,
                                                    ::function_stream::Response* response) {
   functions_.Create(FromRequest(*request, functions_.rules()), *response);
-  return grpc::Status::OK;
+  return functions_.requests().Answered("CreatePythonFunction", response->status_code());
 }
 
 grpc::Status FunctionService::DropFunction(grpc::ServerContext*, const ::function_stream::DropFunctionRequest* request,
                                            ::function_stream::Response* response) {
-  return Answer("drop", "dropped", request->function_name(), functions_.supervisor(), &task::Supervisor::DropFunction, *response);
+  return Answer("DropFunction", "drop", "dropped", request->function_name(), functions_, &task::Supervisor::DropFunction, *response);
 }
 
 grpc::Status FunctionService::StartFunction(grpc::ServerContext*, const ::function_stream::StartFunctionRequest* request,
                                             ::function_stream::Response* response) {
-  return Answer("start", "running", request->function_name(), functions_.supervisor(), &task::Supervisor::StartFunction, *response);
+  return Answer("StartFunction", "start", "running", request->function_name(), functions_, &task::Supervisor::StartFunction, *response);
 }
 
 grpc::Status FunctionService::StopFunction(grpc::ServerContext*, const ::function_stream::StopFunctionRequest* request,
                                            ::function_stream::Response* response) {
-  return Answer("stop", "stopped", request->function_name(), functions_.supervisor(), &task::Supervisor::StopFunction, *response);
+  return Answer("StopFunction", "stop", "stopped", request->function_name(), functions_, &task::Supervisor::StopFunction, *response);
 }
 
 grpc::Status FunctionService::ShowFunctions(grpc::ServerContext*, const ::function_stream::ShowFunctionsRequest* request,
@@ -103,7 +103,7 @@ grpc::Status FunctionService::ShowFunctions(grpc::ServerContext*, const ::functi
     ++shown;
   }
   SetStatus(absl::OkStatus(), *response, ::function_stream::OK, fmt::format("{} functions", shown));
-  return grpc::Status::OK;
+  return functions_.requests().Answered("ShowFunctions", response->status_code());
 }
 
 }  // namespace fs::api

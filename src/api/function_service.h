@@ -10,12 +10,13 @@
 #include <string_view>
 
 #include "api/creation.h"
+#include "api/request_counters.h"
 #include "base/status.h"
 #include "task/supervisor.h"
 
 namespace fs::api {
 
-// The checked way to the Supervisor, shared by both services.
+// The checked way to the Supervisor, and the count of what was answered, shared by both services.
 class Functions {
  public:
   Functions(task::Supervisor& supervisor, CreationRules rules) : supervisor_(supervisor), rules_(std::move(rules)) {}
@@ -23,12 +24,16 @@ class Functions {
   [[nodiscard]] const CreationRules& rules() const { return rules_; }
   [[nodiscard]] task::Supervisor& supervisor() { return supervisor_; }
 
+  [[nodiscard]] RequestCounters& requests() { return requests_; }
+  [[nodiscard]] const RequestCounters& requests() const { return requests_; }
+
   // Creates, logs and answers. `function` is what the request became.
   void Create(absl::StatusOr<NewFunction> function, ::function_stream::Response& response);
 
  private:
   task::Supervisor& supervisor_;
   const CreationRules rules_;
+  RequestCounters requests_;
 };
 
 // 1 to 255 bytes; whether there is such a function is the Supervisor's to say.

@@ -4,46 +4,28 @@
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/resource_quota.h>
-#include <netdb.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
 #include <limits>
 #include <mutex>
+
+#include "base/listen.h"
 
 namespace fs::api {
 namespace {
 
-// Each call but Subscribe holds a thread while it runs; past this many a call is refused with RESOURCE_EXHAUSTED.
+// Each call but Subscribe and ReadLogs holds a thread while it runs; past this many a call is refused with RESOURCE_EXHAUSTED.
 constexpr int kMaxThreads = 1024;
-
-// gRPC tells that it cannot listen, not why.
-std::string WhyNot(const std::string& host, uint16_t port) {
-  addrinfo hints = {};
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
-  addrinfo* found = nullptr;
-  if (const int error = getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found); error != 0) return gai_strerror(error);
-  std::string why = "refused by gRPC";
-  const int handle = socket(found->ai_family, found->ai_socktype | SOCK_CLOEXEC, found->ai_protocol);
-  if (handle < 0 || bind(handle, found->ai_addr, found->ai_addrlen) != 0 || listen(handle, 1) != 0) why = std::strerror(errno);
-  if (handle >= 0) close(handle);
-  freeaddrinfo(found);
-  return why;
-}
 
 int AsMessageLimit(uint64_t bytes) { return static_cast<int>(std::min<uint64_t>(bytes, std::numeric_limits<int>::max())); }
 
 }  // namespace
 
 Server::Server(const Options& options, task::Supervisor& supervisor, connector::embedded::EmbeddedLog& log,
-               std::unique_ptr<Subscriptions> subscriptions)
-    : subscriptions_(std::move(subscriptions)),
+               std::unique_ptr<ReadingStreams> streams)
+    : streams_(std::move(streams)),
       functions_(supervisor, {.limit_package_bytes = options.limit_package_bytes, .python_version = options.info.python_version}),
       function_service_(functions_),
-      extension_service_(functions_, log, *subscriptions_, options.info) {}
+      extension_service_(functions_, log, *streams_, options.info) {}
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options, task::Supervisor& supervisor,
                                                       connector::embedded::EmbeddedLog& log) {
@@ -54,11 +36,10 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options, ta
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   });
 
-  FS_ASSIGN_OR_RETURN(std::unique_ptr<Subscriptions> subscriptions, Subscriptions::Start(log));
-  std::unique_ptr<Server> server(new Server(options, supervisor, log, std::move(subscriptions)));
+  FS_ASSIGN_OR_RETURN(std::unique_ptr<ReadingStreams> streams, ReadingStreams::Start());
+  std::unique_ptr<Server> server(new Server(options, supervisor, log, std::move(streams)));
 
-  const bool is_ipv6 = options.host.find(':') != std::string::npos && !options.host.starts_with('[');
-  const std::string address = fmt::format("{}:{}", is_ipv6 ? fmt::format("[{}]", options.host) : options.host, options.port);
+  const std::string address = ListenAddress(options.host, options.port);
   int port = 0;
   grpc::ServerBuilder builder;
   builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
@@ -79,7 +60,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options, ta
   builder.RegisterService(&server->extension_service_);
   server->server_ = builder.BuildAndStart();
   if (server->server_ == nullptr || port == 0) {
-    return Internal("service.host and service.port: cannot listen on {}: {}", address, WhyNot(options.host, options.port));
+    return Internal("service.host and service.port: cannot listen on {}: {}", address, WhyNotListening(options.host, options.port));
   }
   server->port_ = static_cast<uint16_t>(port);
   server->SetServing(false);
@@ -98,7 +79,7 @@ void Server::SetServing(bool is_serving) {
 
 void Server::BeginShutdown() {
   SetServing(false);
-  subscriptions_->Stop();
+  streams_->Stop();
 }
 
 void Server::Stop(absl::Time deadline) {
@@ -106,7 +87,7 @@ void Server::Stop(absl::Time deadline) {
   BeginShutdown();
   server_->Shutdown(absl::ToChronoTime(deadline));
   server_.reset();
-  subscriptions_.reset();
+  streams_.reset();
 }
 
 }  // namespace fs::api

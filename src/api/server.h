@@ -1,6 +1,6 @@
 // The gRPC server: both services, health and reflection on one port.
 //
-// One per process, owned by main. gRPC owns the threads; Subscriptions has one. To shut down: BeginShutdown(), then end the Supervisor
+// One per process, owned by main. gRPC owns the threads; ReadingStreams has one. To shut down: BeginShutdown(), then end the Supervisor
 // (which lets calls that wait for a function return), then Stop().
 #ifndef FUNCTION_STREAM_API_SERVER_H_
 #define FUNCTION_STREAM_API_SERVER_H_
@@ -14,7 +14,7 @@
 
 #include "api/extension_service.h"
 #include "api/function_service.h"
-#include "api/subscriptions.h"
+#include "api/reading_streams.h"
 #include "base/status.h"
 #include "connector/embedded/embedded_log.h"
 #include "task/supervisor.h"
@@ -37,18 +37,19 @@ class Server {
   ~Server();
 
   [[nodiscard]] uint16_t port() const { return port_; }
+  [[nodiscard]] RequestCounters::Counts requests() const { return functions_.requests().counts(); }
   // What the health service answers, for "" and for each of the two services.
   void SetServing(bool is_serving);
-  // Health says NOT_SERVING and subscriptions end; other calls go on.
+  // Health says NOT_SERVING and streams that follow something end; other calls go on.
   void BeginShutdown();
   // Takes no new calls, gives those under way until the deadline, cancels the rest and waits for them. Once.
   void Stop(absl::Time deadline);
 
  private:
   Server(const Options& options, task::Supervisor& supervisor, connector::embedded::EmbeddedLog& log,
-         std::unique_ptr<Subscriptions> subscriptions);
+         std::unique_ptr<ReadingStreams> streams);
 
-  std::unique_ptr<Subscriptions> subscriptions_;
+  std::unique_ptr<ReadingStreams> streams_;
   Functions functions_;
   FunctionService function_service_;
   ExtensionService extension_service_;

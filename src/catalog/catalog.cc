@@ -8,6 +8,7 @@
 
 #include <map>
 #include <optional>
+#include <random>
 #include <set>
 #include <utility>
 
@@ -17,9 +18,10 @@
 namespace fs::catalog {
 namespace {
 
-// The database: "@format" → "1"; "f" + name → FunctionRecord; "p" + name → PackageRecord.
+// The database: "@format" → "1"; "@server" → the server's id; "f" + name → FunctionRecord; "p" + name → PackageRecord.
 constexpr std::string_view kFormatKey = "@format";
 constexpr std::string_view kFormat = "1";
+constexpr std::string_view kServerKey = "@server";
 
 std::string FunctionKey(std::string_view name) { return fmt::format("f{}", name); }
 std::string PackageKey(std::string_view name) { return fmt::format("p{}", name); }
@@ -43,6 +45,7 @@ class RocksCatalog : public Catalog {
     }
     database_.reset(database);
     FS_RETURN_IF_ERROR(CheckFormat());
+    FS_RETURN_IF_ERROR(LoadServerId());
     return LoadAll();
   }
 
@@ -117,6 +120,8 @@ class RocksCatalog : public Catalog {
     return functions;
   }
 
+  const std::string& server_id() const override { return server_id_; }
+
  private:
   absl::Status Failed(const rocksdb::Status& status) const { return RocksDbError(status, path_); }
 
@@ -144,6 +149,17 @@ class RocksCatalog : public Catalog {
     return absl::OkStatus();
   }
 
+  absl::Status LoadServerId() {
+    const rocksdb::Status status = database_->Get(rocksdb::ReadOptions(), SliceOf(kServerKey), &server_id_);
+    if (!status.IsNotFound()) return Failed(status);
+    std::random_device entropy;
+    server_id_ = fmt::format("{:08x}{:08x}", entropy(), entropy());
+    absl::MutexLock write_lock(&write_mutex_);
+    rocksdb::WriteBatch batch;
+    batch.Put(SliceOf(kServerKey), server_id_);
+    return Write(batch);
+  }
+
   absl::Status LoadAll() {
     absl::MutexLock lock(&mutex_);
     const std::unique_ptr<rocksdb::Iterator> iterator(database_->NewIterator(rocksdb::ReadOptions()));
@@ -169,6 +185,7 @@ class RocksCatalog : public Catalog {
   const std::unique_ptr<rocksdb::Env> memory_;  // outlives the database
   std::optional<DatabaseFolder> folder_;
   std::unique_ptr<rocksdb::DB> database_;
+  std::string server_id_;  // set while opening
 
   // Changes go one at a time, disk first; readers wait for neither.
   absl::Mutex write_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);

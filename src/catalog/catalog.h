@@ -1,7 +1,7 @@
 // Which functions exist: their configuration, package and wanted status, kept across restarts.
 //
 // One per server, thread-safe. Each change is one synced write. Format: one RocksDB, two keys per function (its record and its
-// package: catalog.proto), each with a format version; a newer format is refused at Open.
+// package: catalog.proto), each with a format version, and the server's id; a newer format is refused at Open.
 #ifndef FUNCTION_STREAM_CATALOG_CATALOG_H_
 #define FUNCTION_STREAM_CATALOG_CATALOG_H_
 
@@ -43,6 +43,8 @@ class Catalog {
   // kNotFound.
   [[nodiscard]] virtual absl::StatusOr<std::shared_ptr<const Function>> Get(std::string_view name) const = 0;
   [[nodiscard]] virtual std::vector<std::shared_ptr<const Function>> List() const = 0;  // by name
+  // Of the server whose catalog this is: random, 16 hexadecimal digits, made with the catalog.
+  [[nodiscard]] virtual const std::string& server_id() const = 0;
 };
 
 }  // namespace fs::catalog

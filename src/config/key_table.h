@@ -9,6 +9,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -151,13 +152,21 @@ Reader<T> Bool(bool T::* member) {
 }
 
 // A whole number that is stored times `unit`: 64 (MB) as bytes with unit 1 << 20.
+template <class Number>
+struct NumberIn {
+  using Type = Number;
+};
+template <class Number>
+struct NumberIn<std::optional<Number>> {
+  using Type = Number;
+};
 template <class T, class Number>
 Reader<T> Whole(Number T::* member, int64_t min, int64_t max, int64_t unit = 1) {
   std::string form = fmt::format("a whole number, {} to {}", min, max);
   return {form,
           [=](const Value& value, T& target) -> absl::Status {
             FS_ASSIGN_OR_RETURN(const int64_t number, ReadWhole(value, min, max, form));
-            target.*member = static_cast<Number>(number * unit);
+            target.*member = static_cast<typename NumberIn<Number>::Type>(number * unit);
             return absl::OkStatus();
           },
           nullptr};

@@ -16,9 +16,11 @@ namespace {
 namespace stdfs = std::filesystem;
 
 constexpr int64_t kMebibyte = int64_t{1} << 20;
+constexpr uint16_t kHttpPort = 8081;
 constexpr std::uintmax_t kMaxFileBytes = std::uintmax_t{1} << 20;
 
 using Service = decltype(ServerConfig::service);
+using Http = decltype(ServerConfig::http);
 using Logging = decltype(ServerConfig::logging);
 using Python = decltype(ServerConfig::python);
 using StateStorage = decltype(ServerConfig::state_storage);
@@ -62,6 +64,9 @@ KeyTable<ServerConfig> Table(std::vector<std::string>& warnings) {
                                        {"port", Whole(&Service::port, 0, 65535)},
                                        {"debug", Bool(&Service::debug)}},
                                       rule)},
+      {"http",
+       Section<C, Http>(&C::http, {{"enabled", Bool(&Http::enabled)}, {"host", Text(&Http::host)}, {"port", Whole(&Http::port, 0, 65535)}},
+                        rule)},
       {"logging", Section<C, Logging>(&C::logging,
                                       {{"level", OneOf<Logging, std::string>(&Logging::level, levels)},
                                        {"format", OneOf<Logging, std::string>(&Logging::format, {{"json", "json"}, {"text", "text"}})},
@@ -177,6 +182,10 @@ absl::StatusOr<ServerConfig> LoadServerConfig(const std::optional<std::string>& 
   } else {
     config.origin = fmt::format("defaults (no file at {})", file.string());
   }
+
+  if (config.http.host.empty()) config.http.host = config.service.host;
+  // Who asks for any free port does so because there are several servers: the second port must not be where they meet.
+  if (!config.http.port) config.http.port = config.service.port == 0 ? uint16_t{0} : kHttpPort;
 
   // An empty path means "none" or "the server's own choice", and stays empty.
   for (stdfs::path* path : {&config.logging.file_path, &config.python.wasm_path, &config.python.cache_dir, &config.state_storage.base_dir,

@@ -21,6 +21,11 @@ struct ServerConfig {
     bool debug = false;
   } service;
   struct {
+    bool enabled = true;
+    std::string host;              // default: service.host
+    std::optional<uint16_t> port;  // default: 8081, or any free one where service.port is 0; set after loading
+  } http;
+  struct {
     std::string level = "info", format = "json";  // json | text
     std::filesystem::path file_path;              // default logs/app.log; empty when only stderr is wanted
     uint64_t max_file_bytes = uint64_t{100} << 20;

@@ -28,13 +28,19 @@ namespace fs::connector {
 // Offset of the next record to read, by partition, for one input.
 using Positions = std::map<int32_t, int64_t>;
 
+// What a consumer group remembers of a partition. Nothing pending is in it: what an earlier owner had left undecided is decided.
+struct GroupPosition {
+  int32_t partition = 0;
+  std::optional<int64_t> committed;
+  std::optional<Marker> marker;  // of the function that committed it; nullopt: none, or it was not a function (an administrator)
+};
+
 // What a source tells its instance, on the instance's thread and from within Poll(), when a group protocol moves partitions.
 class SourceListener {
  public:
   virtual ~SourceListener() = default;
-  // Where to resume the partitions that were just given; those not in the answer start where the source itself knows
-  // (the group's committed position, else the reset policy).
-  virtual Positions OnAssigned(std::span<const int32_t> partitions) = 0;
+  // Where to resume the partitions that were just given; those not in the answer start by the reset policy. An error is the source's end.
+  [[nodiscard]] virtual absl::StatusOr<Positions> OnAssigned(std::span<const GroupPosition> partitions) = 0;
   // Called before they are given up: the place for a checkpoint. Bounded by the group protocol's own time.
   virtual void OnRevoked(std::span<const int32_t> partitions) = 0;
   // They are gone already: nothing of them may be committed any more.
@@ -46,8 +52,8 @@ class Source {
  public:
   virtual ~Source() = default;
 
-  // Begins delivery. `positions` is where the last checkpoint left off; partitions without one start where the group stands, else by
-  // the reset policy. Called once, before the first Poll.
+  // Begins delivery. `positions` is where the last checkpoint left off; partitions without one start by the reset policy, or as the
+  // listener says where a group protocol gives them. Called once, before the first Poll.
   [[nodiscard]] virtual absl::Status Start(const Positions& positions, SourceListener& listener) = 0;
 
   // Appends to `out` up to max_records records or about max_bytes of payload that are there now, without waiting; none with
@@ -61,11 +67,17 @@ class Source {
 
   // Tells the outside (a consumer group) how far a completed checkpoint got, for monitoring and for a first start elsewhere. Best
   // effort where positions live in the state; never blocks.
-  virtual void Committed(const Positions& positions) = 0;
+  virtual void Committed(const Positions& positions, const Marker& marker) = 0;
 
   // True when the decider's commit tells the group in its own step, so that outputs and the group's position are never apart; Committed
   // then has nothing to do.
   [[nodiscard]] virtual bool IsCommittedByDecider() const { return false; }
+  // The consumer group this source is a member of, for messages; empty: none.
+  [[nodiscard]] virtual std::string_view group() const { return {}; }
+
+  // Where each partition ends, as far as it is known without asking anybody: the offset that its next record will get. Empty where nothing
+  // is known yet. For telling how far behind the function is.
+  [[nodiscard]] virtual Positions EndOffsets() const { return {}; }
 
   // The name records carry for this source (ctx.message.topic).
   [[nodiscard]] virtual std::string_view topic() const = 0;
@@ -127,6 +139,7 @@ struct InstanceContext {
   // How long outputs may wait for their checkpoint: the interval, and the message during which it ends.
   absl::Duration checkpoint_interval = absl::Milliseconds(100);
   absl::Duration process_timeout = absl::Seconds(30);
+  std::string server_id = {};  // hexadecimal, the same over the server's restarts
 };
 
 // Everything a function's endpoints of one type have in common, made once per instance start: its sinks share one decider.
@@ -153,7 +166,7 @@ class Connector {
   [[nodiscard]] virtual absl::StatusOr<std::string> DeciderOf(const config::Endpoint& output) const = 0;
   [[nodiscard]] virtual absl::StatusOr<std::unique_ptr<Session>> OpenSession(const InstanceContext& context) = 0;
   // Forgets what the connector keeps for a function that is dropped (its markers), as far as it can be reached now. The endpoints are the
-  // function's own of this connector; none are given for one of which only the id is known. Does not wait for the outside.
+  // function's own of this connector; none are given for one of which only the id is known. Waits for the outside a second at most.
   [[nodiscard]] virtual absl::Status ForgetFunction(std::string_view function_id, std::span<const config::Endpoint> inputs,
                                                     std::span<const config::Endpoint> outputs) = 0;
 };

@@ -16,6 +16,7 @@
 #include <system_error>
 
 #include "base/utf8.h"
+#include "observe/function_log_files.h"
 #include "observe/log.h"
 #include "observe/printable.h"
 
@@ -32,20 +33,6 @@ uint64_t Fnv1a(std::string_view text) {
   return hash;
 }
 
-struct Files {
-  std::string current, previous;
-};
-
-absl::StatusOr<Files> FilesOf(const std::filesystem::path& folder, std::string_view name) {
-  if (name.empty() || name.find('/') != std::string_view::npos || name.find('\0') != std::string_view::npos) {
-    return InvalidArgument("log of a function: `{}` cannot name a file", ToUtf8(name));
-  }
-  const std::string stem =
-      name.size() <= kMaxStemBytes ? std::string(name) : fmt::format("{}-{:016x}", name.substr(0, kMaxStemBytes), Fnv1a(name));
-  const std::string current = (folder / (stem + ".log")).string();
-  return Files{.current = current, .previous = current + ".1"};
-}
-
 std::string_view LevelName(int level) {
   if (level >= 50) return "CRITICAL";
   if (level >= 40) return "ERROR";
@@ -56,7 +43,7 @@ std::string_view LevelName(int level) {
 
 class FileFunctionLog : public FunctionLog {
  public:
-  FileFunctionLog(Files files, const Options& options) : files_(std::move(files)), options_(options) {}
+  FileFunctionLog(FunctionLogFiles files, const Options& options) : files_(std::move(files)), options_(options) {}
 
   ~FileFunctionLog() override {
     absl::MutexLock lock(&mutex_);
@@ -70,6 +57,13 @@ class FileFunctionLog : public FunctionLog {
   }
 
   void Write(int level, std::string_view text) override {
+    WriteLines(level, text);
+    // Without the lock: followers have locks of their own.
+    if (options_.followers != nullptr) options_.followers->Notify();
+  }
+
+ private:
+  void WriteLines(int level, std::string_view text) {
     absl::MutexLock lock(&mutex_);
     const absl::Time now = absl::Now();
     std::string lines;
@@ -81,7 +75,9 @@ class FileFunctionLog : public FunctionLog {
     const std::string start = fmt::format("{} {} ", Stamp(now), LevelName(level));
     while (!text.empty()) {
       if (lines_in_window_ >= options_.lines_per_second) {
-        dropped_ += static_cast<uint64_t>(std::count(text.begin(), text.end(), '\n')) + (text.back() == '\n' ? 0 : 1);
+        const uint64_t dropped = static_cast<uint64_t>(std::count(text.begin(), text.end(), '\n')) + (text.back() == '\n' ? 0 : 1);
+        dropped_ += dropped;
+        if (options_.dropped_lines != nullptr) options_.dropped_lines->fetch_add(dropped, std::memory_order_relaxed);
         break;
       }
       const size_t end = std::min(text.find('\n'), text.size());
@@ -92,7 +88,6 @@ class FileFunctionLog : public FunctionLog {
     if (!lines.empty()) Append(lines);
   }
 
- private:
   static std::string Stamp(absl::Time time) { return absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", time, absl::UTCTimeZone()); }
 
   static void AppendLine(std::string_view start, std::string_view line, std::string& out) {
@@ -154,7 +149,7 @@ class FileFunctionLog : public FunctionLog {
     is_failing_ = !status.ok();
   }
 
-  const Files files_;
+  const FunctionLogFiles files_;
   const Options options_;
   absl::Mutex mutex_;
   int file_ ABSL_GUARDED_BY(mutex_) = -1;
@@ -167,9 +162,19 @@ class FileFunctionLog : public FunctionLog {
 
 }  // namespace
 
+absl::StatusOr<FunctionLogFiles> FunctionLogFilesOf(const std::filesystem::path& folder, std::string_view name) {
+  if (name.empty() || name.find('/') != std::string_view::npos || name.find('\0') != std::string_view::npos) {
+    return InvalidArgument("log of a function: `{}` cannot name a file", ToUtf8(name));
+  }
+  const std::string stem =
+      name.size() <= kMaxStemBytes ? std::string(name) : fmt::format("{}-{:016x}", name.substr(0, kMaxStemBytes), Fnv1a(name));
+  const std::string current = (folder / (stem + ".log")).string();
+  return FunctionLogFiles{.current = current, .previous = current + ".1"};
+}
+
 absl::StatusOr<std::unique_ptr<FunctionLog>> FunctionLog::Open(const std::filesystem::path& folder, std::string_view name,
                                                                const Options& options) {
-  FS_ASSIGN_OR_RETURN(Files files, FilesOf(folder, name));
+  FS_ASSIGN_OR_RETURN(FunctionLogFiles files, FunctionLogFilesOf(folder, name));
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error) return Internal("log folder {}: cannot be created: {}", folder.string(), error.message());
@@ -179,7 +184,7 @@ absl::StatusOr<std::unique_ptr<FunctionLog>> FunctionLog::Open(const std::filesy
 }
 
 absl::Status FunctionLog::Remove(const std::filesystem::path& folder, std::string_view name) {
-  FS_ASSIGN_OR_RETURN(const Files files, FilesOf(folder, name));
+  FS_ASSIGN_OR_RETURN(const FunctionLogFiles files, FunctionLogFilesOf(folder, name));
   for (const std::string& path : {files.current, files.previous}) {
     if (unlink(path.c_str()) != 0 && errno != ENOENT) return Internal("log {}: cannot be removed: {}", path, std::strerror(errno));
   }

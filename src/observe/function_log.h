@@ -6,12 +6,14 @@
 #ifndef FUNCTION_STREAM_OBSERVE_FUNCTION_LOG_H_
 #define FUNCTION_STREAM_OBSERVE_FUNCTION_LOG_H_
 
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string_view>
 
 #include "base/status.h"
+#include "observe/log_followers.h"
 
 namespace fs::observe {
 
@@ -20,6 +22,8 @@ class FunctionLog {
   struct Options {
     uint64_t limit_bytes = uint64_t{16} << 20;
     uint32_t lines_per_second = 1000;
+    std::atomic<uint64_t>* dropped_lines = nullptr;     // counted there too; outlives the log
+    std::shared_ptr<LogFollowers> followers = nullptr;  // told when something was written
   };
   // The file is `folder`/`name`.log, appended to. kInternal naming the path.
   static absl::StatusOr<std::unique_ptr<FunctionLog>> Open(const std::filesystem::path& folder, std::string_view name,

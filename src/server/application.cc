@@ -7,6 +7,7 @@
 #include <system_error>
 #include <utility>
 
+#include "base/listen.h"
 #include "base/rocksdb.h"
 #include "connector/embedded/embedded_connector.h"
 #include "connector/file/file_connector.h"
@@ -57,6 +58,7 @@ std::string PythonVersion(const std::filesystem::path& wasm_path) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Application>> Application::Start(const config::ServerConfig& config) {
+  const absl::Time started = absl::Now();
   FS_RETURN_IF_ERROR(InitLog(config));
   observe::LogInfo("function-stream {} starting, configuration from {}", FS_VERSION, config.origin);
   SetDatabaseWarnings([](std::string_view warning) { observe::LogWarning("rocksdb: {}", warning); });
@@ -102,17 +104,43 @@ absl::StatusOr<std::unique_ptr<Application>> Application::Start(const config::Se
   api.info.python_version = PythonVersion(runtime.wasm_path);
   FS_RETURN_IF_ERROR(application->supervisor_->Recover());
   FS_ASSIGN_OR_RETURN(application->api_, api::Server::Start(api, *application->supervisor_, *application->log_));
+  FS_RETURN_IF_ERROR(application->StartHttp(config, {api.info.version, api.info.python_version, started}));
   application->api_->SetServing(true);
-  observe::LogInfo("listening on {}:{}", config.service.host, application->port());
+  application->not_ready_ = nullptr;
+  observe::LogInfo("listening on {}", ListenAddress(config.service.host, application->port()));
   return application;
 }
 
+absl::Status Application::StartHttp(const config::ServerConfig& config, ServerFacts facts) {
+  if (!config.http.enabled) return absl::OkStatus();
+  const auto metrics = [this, facts = std::move(facts)] {
+    observe::Exposition exposition;
+    CollectFunctions(supervisor_->List(), exposition);
+    CollectServer(facts, states_->memory(), api_->requests(), exposition);
+    CollectProcess(exposition);
+    return observe::HttpAnswer{200, exposition.Text(), std::string(observe::Exposition::kContentType)};
+  };
+  const auto alive = [] { return observe::HttpAnswer{200, "ok\n"}; };
+  const auto ready = [this] {
+    const char* const why_not = not_ready_.load();
+    return why_not == nullptr ? observe::HttpAnswer{200, "ready\n"} : observe::HttpAnswer{503, fmt::format("not ready: {}\n", why_not)};
+  };
+  FS_ASSIGN_OR_RETURN(http_, observe::HttpServer::Start({config.http.host, *config.http.port},
+                                                        {{"/metrics", metrics}, {"/healthz", alive}, {"/readyz", ready}}));
+  observe::LogInfo("metrics and health at http://{}", ListenAddress(config.http.host, http_port()));
+  return absl::OkStatus();
+}
+
 Application::~Application() {
+  not_ready_ = "stopping";
   if (api_ != nullptr) api_->BeginShutdown();
   if (supervisor_ != nullptr) supervisor_->Shutdown();
+  if (http_ != nullptr) http_->Stop();
   if (api_ != nullptr) api_->Stop(absl::Now() + kAnswerTime);
 }
 
 uint16_t Application::port() const { return api_->port(); }
+
+uint16_t Application::http_port() const { return http_ != nullptr ? http_->port() : uint16_t{0}; }
 
 }  // namespace fs::server

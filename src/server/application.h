@@ -4,6 +4,7 @@
 #ifndef FUNCTION_STREAM_SERVER_APPLICATION_H_
 #define FUNCTION_STREAM_SERVER_APPLICATION_H_
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 
@@ -13,7 +14,9 @@
 #include "config/server_config.h"
 #include "connector/connector.h"
 #include "connector/embedded/embedded_log.h"
+#include "observe/http_server.h"
 #include "sandbox/runtime.h"
+#include "server/metrics.h"
 #include "state/function_state.h"
 #include "task/supervisor.h"
 
@@ -27,9 +30,12 @@ class Application {
   ~Application();
 
   [[nodiscard]] uint16_t port() const;
+  // 0: switched off.
+  [[nodiscard]] uint16_t http_port() const;
 
  private:
   Application() = default;
+  absl::Status StartHttp(const config::ServerConfig& config, ServerFacts facts);
 
   std::unique_ptr<sandbox::Runtime> runtime_;
   std::unique_ptr<state::StateEnvironment> states_;
@@ -38,6 +44,9 @@ class Application {
   connector::Registry connectors_;
   std::unique_ptr<task::Supervisor> supervisor_;
   std::unique_ptr<api::Server> api_;
+  // Its handlers use the others, so it is ended before them. Why the server is not ready, for /readyz; nullptr: it is.
+  std::atomic<const char*> not_ready_{"starting"};
+  std::unique_ptr<observe::HttpServer> http_;
 };
 
 }  // namespace fs::server

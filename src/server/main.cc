@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "base/listen.h"
 #include "observe/log.h"
 #include "server/application.h"
 
@@ -46,7 +47,9 @@ int Run(const std::optional<std::string>& config_flag) {
   absl::StatusOr<std::unique_ptr<fs::server::Application>> application = fs::server::Application::Start(*config);
   if (!application.ok()) return Fail(application.status(), kCannotStart);
 
-  fmt::print("function-stream {} listening on {}:{}\n", FS_VERSION, config->service.host, (*application)->port());
+  std::string http;
+  if (const uint16_t port = (*application)->http_port(); port != 0) http = ", http on " + fs::ListenAddress(config->http.host, port);
+  fmt::print("function-stream {} listening on {}{}\n", FS_VERSION, fs::ListenAddress(config->service.host, (*application)->port()), http);
   std::fflush(stdout);
 
   int signal_number = 0;

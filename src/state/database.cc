@@ -112,6 +112,14 @@ absl::Status Database::RollbackPrepared() {
   return absl::OkStatus();
 }
 
+uint64_t Database::stored_bytes() const {
+  uint64_t files = 0;
+  uint64_t memtables = 0;
+  database_->GetIntProperty(rocksdb::DB::Properties::kTotalSstFilesSize, &files);
+  database_->GetIntProperty(rocksdb::DB::Properties::kCurSizeAllMemTables, &memtables);
+  return files + memtables;
+}
+
 absl::StatusOr<std::unordered_map<std::string, uint32_t>> Database::CopyTo(const std::filesystem::path& folder) {
   if (transaction_ != nullptr)
     return FailedPrecondition("{}: a checkpoint is undecided, which a copy would keep so", folder_.path().native());

@@ -44,6 +44,7 @@ class Database {
   [[nodiscard]] absl::Status CommitPrepared();
   [[nodiscard]] absl::Status RollbackPrepared();
 
+  [[nodiscard]] uint64_t stored_bytes() const;
   // FunctionState::CopyTo.
   [[nodiscard]] absl::StatusOr<std::unordered_map<std::string, uint32_t>> CopyTo(const std::filesystem::path& folder);
 

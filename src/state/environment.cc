@@ -1,6 +1,5 @@
 #include "state/environment.h"
 
-#include <rocksdb/cache.h>
 #include <rocksdb/file_checksum.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/merge_operator.h>
@@ -37,10 +36,11 @@ class AppendOperator final : public rocksdb::MergeOperator {
 
 Environment::Environment(const Options& options, std::unique_ptr<rocksdb::Env> memory_env)
     : memory_env_(std::move(memory_env)),
+      block_cache_(rocksdb::NewLRUCache(options.block_cache_bytes)),
       options_(DatabaseOptions(memory_env_ != nullptr ? memory_env_.get() : rocksdb::Env::Default())),
       read_cache_budget_(static_cast<int64_t>(options.read_cache_bytes)) {
   rocksdb::BlockBasedTableOptions table;
-  table.block_cache = rocksdb::NewLRUCache(options.block_cache_bytes);
+  table.block_cache = block_cache_;
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
   table.format_version = 5;
   table.cache_index_and_filter_blocks = true;
@@ -57,6 +57,10 @@ Environment::Environment(const Options& options, std::unique_ptr<rocksdb::Env> m
   // Retained checkpoints are verified by these.
   options_.file_checksum_gen_factory = rocksdb::GetFileChecksumGenCrc32cFactory();
   options_.level_compaction_dynamic_level_bytes = true;
+}
+
+StateEnvironment::Memory Environment::memory() const {
+  return {.block_cache_bytes = block_cache_->GetUsage(), .memtable_bytes = options_.write_buffer_manager->memory_usage()};
 }
 
 absl::StatusOr<std::unique_ptr<StateEnvironment>> StateEnvironment::Create(const Options& options) {

@@ -2,6 +2,7 @@
 #ifndef FUNCTION_STREAM_STATE_ENVIRONMENT_H_
 #define FUNCTION_STREAM_STATE_ENVIRONMENT_H_
 
+#include <rocksdb/cache.h>
 #include <rocksdb/env.h>
 #include <rocksdb/options.h>
 
@@ -32,6 +33,8 @@ class Environment final : public StateEnvironment {
  public:
   Environment(const Options& options, std::unique_ptr<rocksdb::Env> memory_env);
 
+  [[nodiscard]] Memory memory() const override;
+
   [[nodiscard]] rocksdb::Env* env() const { return options_.env; }
   [[nodiscard]] bool in_memory() const { return memory_env_ != nullptr; }
   [[nodiscard]] const rocksdb::Options& database_options() const { return options_; }
@@ -39,6 +42,7 @@ class Environment final : public StateEnvironment {
 
  private:
   std::unique_ptr<rocksdb::Env> memory_env_;
+  std::shared_ptr<rocksdb::Cache> block_cache_;
   rocksdb::Options options_;
   ReadCacheBudget read_cache_budget_;
 };

@@ -47,6 +47,13 @@ class StateEnvironment {
   };
   static absl::StatusOr<std::unique_ptr<StateEnvironment>> Create(const Options& options);
   virtual ~StateEnvironment() = default;
+
+  // What all states together use at the moment.
+  struct Memory {
+    uint64_t block_cache_bytes = 0;
+    uint64_t memtable_bytes = 0;
+  };
+  [[nodiscard]] virtual Memory memory() const = 0;
 };
 
 class FunctionState {
@@ -69,7 +76,13 @@ class FunctionState {
 
   // ---- Uncommitted writes: their size, and giving all of them up.
   [[nodiscard]] virtual size_t pending_bytes() const = 0;
+  // What the database holds, on disk and in its memtables, about; asks RocksDB, so not for every batch.
+  [[nodiscard]] virtual uint64_t stored_bytes() const = 0;
   virtual void DiscardPending() = 0;
+
+  // True when something would be lost with this state: a store was opened (also in a run before), or function_bytes are there. Positions
+  // alone do not count.
+  [[nodiscard]] virtual bool keeps_state() const = 0;
 
   // ---- Checkpoints. last(): of the newest committed one, none in a fresh state. After an error of the database, a read's too, none is
   // taken any more: Commit and Prepare return that error, and the state has to be opened anew.

@@ -48,6 +48,8 @@ class State final : public FunctionState {
   void Mark() override { overlay_.Mark(); }
   void RollbackToMark() override { overlay_.RollbackToMark(); }
   size_t pending_bytes() const override { return overlay_.pending_bytes(); }
+  uint64_t stored_bytes() const override { return database_->stored_bytes(); }
+  [[nodiscard]] bool keeps_state() const override { return !stores_.empty() || (last_ && last_->function_bytes); }
   void DiscardPending() override;
 
   const std::optional<Checkpoint>& last() const override { return last_; }

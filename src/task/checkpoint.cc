@@ -150,7 +150,7 @@ absl::Status CheckpointProtocol::Take(std::span<const connector::Positions> inpu
   if (decider_ == nullptr) {
     FS_RETURN_IF_ERROR(state_.Commit(next));
   } else {
-    const connector::Marker marker{next.run_id, next.sequence};
+    const connector::Marker marker{next.run_id, next.sequence, state_.keeps_state() || next.function_bytes.has_value()};
     if (!Sabotage("skip-prepare")) FS_RETURN_IF_ERROR(state_.Prepare(next));
     if (Sabotage("commit-state-first")) FS_RETURN_IF_ERROR(state_.CommitPrepared());
     FailPoint("state-prepared");
@@ -163,6 +163,8 @@ absl::Status CheckpointProtocol::Take(std::span<const connector::Positions> inpu
   sequence_ = next.sequence;
   return absl::OkStatus();
 }
+
+connector::Marker CheckpointProtocol::last() const { return {run_id_, sequence_, state_.keeps_state()}; }
 
 template <typename Step>
 absl::Status CheckpointProtocol::Await(WaitingIn where, const Step& step) const {

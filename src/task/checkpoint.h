@@ -73,6 +73,8 @@ class CheckpointProtocol {
   [[nodiscard]] absl::Status Take(std::span<const connector::Positions> inputs, std::optional<std::string> function_bytes,
                                   std::string event_time = {});
 
+  // Of the last checkpoint that was taken or resumed from.
+  [[nodiscard]] connector::Marker last() const;
   // Of the checkpoint that Take will make next; 1 for the first of a run.
   [[nodiscard]] uint64_t next_sequence() const { return sequence_ + 1; }
 

@@ -39,10 +39,6 @@ void EventTime::Minimum::Add(int64_t watermark, bool is_active) {
   has_active = true;
 }
 
-void EventTime::Assigned(size_t input, std::span<const int32_t> partitions, absl::Time now) {
-  for (const int32_t partition : partitions) inputs_[input].partitions[partition].active_at = now;
-}
-
 void EventTime::Forget(size_t input, std::span<const int32_t> partitions) {
   for (const int32_t partition : partitions) inputs_[input].partitions.erase(partition);
 }

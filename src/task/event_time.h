@@ -41,8 +41,8 @@ class EventTime {
 
   // The input was asked for records, and the answer has them all: what gave none is quiet.
   void Polled(size_t input, absl::Time now) { inputs_[input].quiet_at = now; }
-  // New partitions hold back the rest until they have a watermark, or are quiet for long.
-  void Assigned(size_t input, std::span<const int32_t> partitions, absl::Time now);
+  // A new partition holds back the rest until it has a watermark, or is quiet for long.
+  void Assigned(size_t input, int32_t partition, absl::Time now) { inputs_[input].partitions[partition].active_at = now; }
   void Forget(size_t input, std::span<const int32_t> partitions);
   // These records are done with.
   void Observe(size_t input, std::span<const Record> records, absl::Time now);

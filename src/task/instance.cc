@@ -6,6 +6,7 @@
 #include "base/steady_clock.h"
 #include "observe/log.h"
 #include "task/delivery.h"
+#include "task/ownership.h"
 
 namespace fs::task {
 namespace {
@@ -23,6 +24,7 @@ constexpr absl::Duration kPatienceAtStop = absl::Seconds(1);
 constexpr absl::Duration kQuietRecovery = absl::Seconds(1);
 // A decision that is not heard of for this long is given up, and recovery finds out; a group that takes partitions away waits no longer.
 constexpr absl::Duration kDecisionPatience = absl::Seconds(30);
+constexpr absl::Duration kObserveInterval = absl::Seconds(1);
 
 }  // namespace
 
@@ -30,6 +32,7 @@ Instance::Instance(InstanceSpec spec)
     : spec_(std::move(spec)),
       config_(spec_.function->config),
       checkpoint_interval_(config_.checkpoint_interval),
+      handed_over_(config_.outputs.size()),
       order_(config_.input_selector, [this] {
         std::vector<size_t> sizes;
         for (const auto& group : config_.input_groups) sizes.push_back(group.inputs.size());
@@ -106,6 +109,7 @@ absl::Status Instance::OpenConnectors() {
   context.exactly_once = delivery == config::Delivery::kExactlyOnce;
   context.checkpoint_interval = config_.checkpoint_interval;
   context.process_timeout = config_.process_timeout;
+  context.server_id = spec_.server_id;
   const auto session = [&](const config::Endpoint& endpoint) -> absl::StatusOr<connector::Session*> {
     FS_ASSIGN_OR_RETURN(connector::Connector* const connector, spec_.connectors->Find(endpoint));
     auto& known = sessions_[connector];
@@ -188,8 +192,10 @@ absl::Status Instance::Loop() {
     const bool is_due = is_dirty() && (now >= checkpoint_due_ || pending_bytes() > kMaxPendingBytes);
     if (is_due || spec_.retention->is_asked()) FS_RETURN_IF_ERROR(TakeCheckpoint());
     if (now >= heartbeat_due_) FS_RETURN_IF_ERROR(Heartbeat());
+    Observe(now);
     if (look_again > now) {
-      spec_.waker->WaitUntil(std::min({look_again, heartbeat_due_, is_dirty() ? checkpoint_due_ : heartbeat_due_, event_time_->due(now)}));
+      const absl::Time due = std::min(is_dirty() ? checkpoint_due_ : heartbeat_due_, is_missing_ends_ ? observe_due_ : heartbeat_due_);
+      spec_.waker->WaitUntil(std::min({look_again, heartbeat_due_, due, event_time_->due(now)}));
     }
   }
   return absl::OkStatus();
@@ -255,6 +261,10 @@ absl::Status Instance::WriteEmitted() {
     if (status.ok()) ++written;
     return status.ok();
   }));
+  for (size_t i = 0; i < handed_over_.size(); ++i) {
+    const HandedOver counted = std::exchange(handed_over_[i], {});
+    if (counted.messages > 0) Count(spec_.counters->outputs[i], counted.messages, counted.bytes);
+  }
   FS_RETURN_IF_ERROR(status);
   if (written > 0) {
     has_progress_ = true;
@@ -266,11 +276,15 @@ absl::Status Instance::WriteEmitted() {
 absl::Status Instance::WriteWaiting(uint32_t channel, const OutputRecord& record) {
   while (true) {
     const absl::Status status = sinks_[channel]->Write(record);
-    if (status.ok()) [[likely]]
+    if (status.ok()) [[likely]] {
+      ++handed_over_[channel].messages;
+      handed_over_[channel].bytes += record.value.size();
       return status;
+    }
     if (!absl::IsUnavailable(status)) return WithContext(status, config_.outputs[channel].path);
     if (stopping()) return absl::CancelledError("stopped while an output was full");
     Waiting(fmt::format("{}: {}", config_.outputs[channel].path, Message(status)));
+    Observe(SteadyNow());
     spec_.waker->WaitUntil(SteadyNow() + kFullSinkWait);
   }
 }
@@ -290,6 +304,7 @@ absl::Status Instance::TakeCheckpoint() {
 
 absl::Status Instance::KeepWaiting(WaitingIn step, absl::Duration since, const absl::Status& what) {
   if (step != WaitingIn::kRecovery || since > kQuietRecovery) Waiting(std::string(Message(what)));
+  if (step != WaitingIn::kRecovery) Observe(SteadyNow());
   if ((step == WaitingIn::kDecision || is_rebalancing_) && since > kDecisionPatience) return what;
   if (!stopping()) return absl::OkStatus();
   if (step == WaitingIn::kRecovery) return absl::CancelledError("stopped while starting");
@@ -300,6 +315,8 @@ absl::Status Instance::KeepWaiting(WaitingIn step, absl::Duration since, const a
 }
 
 absl::Status Instance::CommitWith(std::optional<std::string> function_bytes) {
+  const absl::Time started = SteadyNow();
+  const size_t bytes = pending_bytes() + (function_bytes ? function_bytes->size() : 0);
   last_function_bytes_ = function_bytes;
   FS_RETURN_IF_ERROR_CONTEXT(checkpoints_->Take(positions_, std::move(function_bytes), event_time_->Save()),
                              fmt::format("checkpoint {}", checkpoints_->next_sequence()));
@@ -310,8 +327,12 @@ absl::Status Instance::CommitWith(std::optional<std::string> function_bytes) {
   spec_.counters->skipped.fetch_add(std::exchange(skipped_, 0), std::memory_order_relaxed);
   spec_.counters->dead_lettered.fetch_add(std::exchange(dead_lettered_, 0), std::memory_order_relaxed);
   checkpoint_due_ = SteadyNow() + checkpoint_interval_;
-  spec_.counters->checkpoint_id.store(checkpoints_->next_sequence() - 1, std::memory_order_relaxed);
-  for (size_t i = 0; i < inputs_.size(); ++i) inputs_[i].source->Committed(positions_[i]);
+  CountCheckpoint(*spec_.counters, checkpoints_->next_sequence() - 1, SteadyNow() - started, bytes);
+  for (size_t i = 0; i < inputs_.size(); ++i) {
+    connector::Marker marker = checkpoints_->last();
+    marker.keeps_state = KeepsPartitions(i);
+    inputs_[i].source->Committed(positions_[i], marker);
+  }
   spec_.on_checkpoint(positions_);
   return absl::OkStatus();
 }
@@ -351,6 +372,17 @@ void Instance::Waiting(std::string what) {
   spec_.on_waiting(std::move(what));
 }
 
+void Instance::Observe(absl::Time now) {
+  if (now < observe_due_) return;
+  observe_due_ = now + kObserveInterval;
+  spec_.counters->memory_bytes.store(guest_->memory_bytes(), std::memory_order_relaxed);
+  spec_.counters->state_bytes.store(state_->stored_bytes() + state_->pending_bytes(), std::memory_order_relaxed);
+  std::vector<connector::Positions> ends;
+  for (const Input& input : inputs_) ends.push_back(input.source->EndOffsets());
+  is_missing_ends_ = std::any_of(ends.begin(), ends.end(), [](const connector::Positions& end) { return end.empty(); });
+  spec_.on_observed(std::move(ends));
+}
+
 absl::StatusOr<state::KvStore*> Instance::OpenStore(std::string_view name) { return state_->GetOrCreateStore(name); }
 
 void Instance::BeginMessage(uint32_t index) {
@@ -361,14 +393,28 @@ void Instance::BeginMessage(uint32_t index) {
 
 void Instance::Log(int level, std::string_view text) { spec_.log->Write(level, text); }
 
-connector::Positions Instance::OnAssigned(std::span<const int32_t> partitions) {
-  event_time_->Assigned(polled_input_, partitions, SteadyNow());
-  connector::Positions known;
-  for (const int32_t partition : partitions) {
-    const auto found = positions_[polled_input_].find(partition);
-    if (found != positions_[polled_input_].end()) known.insert(*found);
+bool Instance::KeepsPartitions(size_t input) const {
+  // What the group remembers is as exact as the outputs where both are one step, and where outputs may repeat, or there are none.
+  const bool is_cut_back = std::any_of(sinks_.begin(), sinks_.end(), [](const auto& sink) { return !sink->Mark().empty(); });
+  const bool is_group_exact = inputs_[input].source->IsCommittedByDecider() || config_.delivery == config::Delivery::kAtLeastOnce ||
+                              (decider_ == nullptr && !is_cut_back);
+  return state_->keeps_state() || !is_group_exact;
+}
+
+absl::StatusOr<connector::Positions> Instance::OnAssigned(std::span<const connector::GroupPosition> partitions) {
+  const connector::Source& source = *inputs_[polled_input_].source;
+  connector::Positions& positions = positions_[polled_input_];
+  FS_ASSIGN_OR_RETURN(
+      Resumption resumption,
+      Resume({spec_.function->state_id, KeepsPartitions(polled_input_), &positions, source.topic(), source.group()}, partitions));
+  for (const std::string& warning : resumption.warnings) {
+    observe::LogWarning("function {}: {}", config_.name, warning);
+    Log(30, warning);
   }
-  return known;
+  for (const auto& [partition, offset] : resumption.positions) positions[partition] = offset;
+  const absl::Time now = SteadyNow();
+  for (const connector::GroupPosition& given : partitions) event_time_->Assigned(polled_input_, given.partition, now);
+  return std::move(resumption.positions);
 }
 
 void Instance::OnRevoked(std::span<const int32_t> partitions) {

@@ -28,6 +28,7 @@
 #include "task/backlog.h"
 #include "task/calls.h"
 #include "task/checkpoint.h"
+#include "task/counters.h"
 #include "task/dead_letter.h"
 #include "task/error_policy.h"
 #include "task/event_time.h"
@@ -36,16 +37,6 @@
 #include "task/watermark_stamp.h"
 
 namespace fs::task {
-
-// Read by any thread, written by the instance.
-struct InstanceCounters {
-  std::atomic<uint64_t> processed{0};
-  std::atomic<uint64_t> emitted{0};
-  std::atomic<uint64_t> retried{0};
-  std::atomic<uint64_t> skipped{0};
-  std::atomic<uint64_t> dead_lettered{0};
-  std::atomic<uint64_t> checkpoint_id{0};
-};
 
 struct InstanceSpec {
   std::shared_ptr<const catalog::Function> function;
@@ -62,9 +53,12 @@ struct InstanceSpec {
   ErrorPolicy* errors = nullptr;
   Calls* calls = nullptr;
   FailureLog* failure_log = nullptr;
+  std::string server_id;
   // Told on the instance's thread: positions after a checkpoint, and what it waits for ("" when nothing stands in the way).
   std::function<void(std::span<const connector::Positions>)> on_checkpoint;
   std::function<void(std::string)> on_waiting;
+  // About once a second while something happens: where the inputs end, as far as they know (Source::EndOffsets).
+  std::function<void(std::vector<connector::Positions>)> on_observed;
 };
 
 class Instance : private sandbox::Host, private connector::SourceListener {
@@ -123,7 +117,8 @@ class Instance : private sandbox::Host, private connector::SourceListener {
   [[nodiscard]] absl::Status WriteEmitted();
   [[nodiscard]] absl::Status WriteWaiting(uint32_t channel, const OutputRecord& record);
   [[nodiscard]] absl::Status WriteStamped(uint32_t channel, const OutputRecord& record);
-  void Advance(size_t input, std::span<const Record> records);
+  // The payloads' bytes.
+  uint64_t Advance(size_t input, std::span<const Record> records);
   [[nodiscard]] absl::Status TakeCheckpoint();
   // The Patience of the checkpoint protocol: outputs that are away are waited for as long as it takes, saying so; a decision for a while.
   // kCancelled when a stop finds them still away.
@@ -143,12 +138,17 @@ class Instance : private sandbox::Host, private connector::SourceListener {
   [[nodiscard]] size_t pending_bytes() const;
   [[nodiscard]] bool stopping() const { return spec_.stopping->load(std::memory_order_acquire); }
   void Waiting(std::string what);
+  // Takes stock for who looks from outside, when it is time again.
+  void Observe(absl::Time now);
 
   absl::StatusOr<state::KvStore*> OpenStore(std::string_view name) override;
   void BeginMessage(uint32_t index) override;
   void Log(int level, std::string_view text) override;
 
-  connector::Positions OnAssigned(std::span<const int32_t> partitions) override;
+  // Whether the partitions of an input stay with this function: see ownership.h.
+  [[nodiscard]] bool KeepsPartitions(size_t input) const;
+
+  absl::StatusOr<connector::Positions> OnAssigned(std::span<const connector::GroupPosition> partitions) override;
   void OnRevoked(std::span<const int32_t> partitions) override;
   void OnLost(std::span<const int32_t> partitions) override;
 
@@ -164,6 +164,12 @@ class Instance : private sandbox::Host, private connector::SourceListener {
   std::unique_ptr<CheckpointProtocol> checkpoints_;
   std::unique_ptr<sandbox::Guest> guest_;
   std::atomic<sandbox::Guest*> interruptible_{nullptr};
+  // What the sinks took since it was last added to the counters, by channel.
+  struct HandedOver {
+    uint64_t messages = 0;
+    uint64_t bytes = 0;
+  };
+  std::vector<HandedOver> handed_over_;
   InputOrder order_;
 
   std::unique_ptr<EventTime> event_time_;
@@ -181,6 +187,8 @@ class Instance : private sandbox::Host, private connector::SourceListener {
   absl::Time checkpoint_due_;
   absl::Time heartbeat_due_;
   absl::Time give_up_ = absl::InfiniteFuture();  // of a stop that waits for outputs
+  absl::Time observe_due_ = absl::InfinitePast();
+  bool is_missing_ends_ = true;  // an input does not know yet where it ends
   uint32_t marked_message_ = 0;
   bool has_marked_ = false;
   double seconds_per_message_ = 0;

@@ -48,8 +48,13 @@ absl::StatusOr<Instance::Step> Instance::ProcessTogether(size_t input, std::span
   const double seconds = absl::ToDoubleSeconds(SteadyNow() - started) / static_cast<double>(std::max<size_t>(result.processed, 1));
   seconds_per_message_ = seconds_per_message_ == 0 ? seconds : 0.7 * seconds_per_message_ + 0.3 * seconds;
 
+  spec_.counters->message_seconds.Observe(seconds, result.processed);
+
   Step step = {result.processed, std::nullopt};
-  if (result.error) step.error = ErrorOf(*result.error);
+  if (result.error) {
+    step.error = ErrorOf(*result.error);
+    spec_.counters->exceptions.fetch_add(1, std::memory_order_relaxed);
+  }
   // Of a message on its own what it emitted can be given back; in a batch nobody knows whose it is.
   if (records.size() == 1 && !step.error) {
     FS_ASSIGN_OR_RETURN(step.error, FindRefused());
@@ -62,7 +67,7 @@ absl::StatusOr<Instance::Step> Instance::ProcessTogether(size_t input, std::span
   }
 
   const std::span<const Record> done = records.first(step.done);
-  Advance(input, done);
+  const uint64_t bytes = Advance(input, done);
   const absl::Status written = WriteEmitted();
   if (absl::IsInvalidArgument(written) && records.size() > 1) {
     spec_.errors->Refused(input, done);
@@ -71,6 +76,7 @@ absl::StatusOr<Instance::Step> Instance::ProcessTogether(size_t input, std::span
   }
   FS_RETURN_IF_ERROR(written);
   spec_.counters->processed.fetch_add(done.size(), std::memory_order_relaxed);
+  Count(spec_.counters->inputs[input], done.size(), bytes);
   return step;
 }
 
@@ -176,17 +182,20 @@ std::string Instance::PlaceOf(size_t input, const Record& record) const {
   return fmt::format("{} partition {} offset {}", inputs_[input].topic, record.partition, record.offset);
 }
 
-void Instance::Advance(size_t input, std::span<const Record> records) {
-  if (records.empty()) return;
+uint64_t Instance::Advance(size_t input, std::span<const Record> records) {
+  if (records.empty()) return 0;
+  uint64_t bytes = 0;
   connector::Positions& positions = positions_[input];
   // Records of a partition come in runs: one look-up for each run.
   for (size_t i = 0; i < records.size(); ++i) {
+    bytes += records[i].value.size();
     if (i + 1 == records.size() || records[i + 1].partition != records[i].partition)
       positions[records[i].partition] = records[i].offset + 1;
   }
   event_time_->Observe(input, records, SteadyNow());
   if (event_time_->is_carried()) stamps_->Begin();
   has_progress_ = true;
+  return bytes;
 }
 
 }  // namespace fs::task

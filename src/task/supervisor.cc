@@ -48,6 +48,8 @@ class SupervisorImpl final : public Supervisor {
   absl::Status StartFromCheckpoint(std::string_view name, uint64_t id) override;
   std::vector<Description> List() const override;
   absl::StatusOr<Description> Describe(std::string_view name) const override;
+  absl::StatusOr<std::unique_ptr<observe::FunctionLogReader>> ReadLog(std::string_view name, std::optional<uint64_t> tail,
+                                                                      std::function<void()> on_growth) const override;
   void Shutdown() override;
 
  private:
@@ -289,6 +291,12 @@ absl::StatusOr<Description> SupervisorImpl::Describe(std::string_view name) cons
   return task->Describe();
 }
 
+absl::StatusOr<std::unique_ptr<observe::FunctionLogReader>> SupervisorImpl::ReadLog(std::string_view name, std::optional<uint64_t> tail,
+                                                                                    std::function<void()> on_growth) const {
+  FS_ASSIGN_OR_RETURN(const std::shared_ptr<Task> task, Find(name));
+  return task->ReadLog(tail, std::move(on_growth));
+}
+
 void SupervisorImpl::Shutdown() {
   std::vector<std::shared_ptr<Task>> tasks;
   {
@@ -311,12 +319,15 @@ void SupervisorImpl::Shutdown() {
 absl::StatusOr<std::unique_ptr<Supervisor>> Supervisor::Create(const Options& options, catalog::Catalog& catalog, sandbox::Runtime& runtime,
                                                                state::StateEnvironment& states, connector::Registry& connectors) {
   std::error_code error;
-  for (const auto& folder : {options.state_dir, options.checkpoint_dir, options.log_dir}) {
+  for (const auto& [key, folder] :
+       {std::pair{"state_storage.base_dir", options.state_dir}, std::pair{"state_storage.base_dir", options.checkpoint_dir},
+        std::pair{"logging.file_path", options.log_dir}}) {
     std::filesystem::create_directories(folder, error);
-    if (error) return Internal("{}: cannot be made: {}", folder.string(), error.message());
+    if (error) return Internal("{}: {}: cannot be made: {}", key, folder.string(), error.message());
   }
   return std::make_unique<SupervisorImpl>(
-      options, catalog, TaskEnvironment{&runtime, &states, &connectors, options.state_dir, options.checkpoint_dir, options.log_dir});
+      options, catalog,
+      TaskEnvironment{&runtime, &states, &connectors, options.state_dir, options.checkpoint_dir, options.log_dir, catalog.server_id()});
 }
 
 }  // namespace fs::task

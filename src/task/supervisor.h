@@ -7,6 +7,7 @@
 
 #include <absl/time/time.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -20,20 +21,44 @@
 #include "catalog/catalog.h"
 #include "config/function_config.h"
 #include "connector/connector.h"
+#include "observe/function_log_reader.h"
 #include "sandbox/runtime.h"
 #include "state/function_state.h"
 #include "state/retained.h"
+#include "task/counters.h"
 
 namespace fs::task {
 
 enum class Status { kCreated, kRunning, kStopped, kFailed, kRestarting };
 [[nodiscard]] std::string_view StatusName(Status status);
 
+// Of one input (by its index over all groups) or one output (by channel).
+struct EndpointTraffic {
+  uint32_t source_id = 0;  // of an input: its group
+  std::string topic;
+  uint64_t messages = 0;
+  uint64_t bytes = 0;
+};
+
 struct InputPosition {
+  uint32_t input = 0;  // over all groups
   uint32_t source_id = 0;
   std::string topic;
   int32_t partition = 0;
-  int64_t offset = 0;
+  int64_t offset = 0;                 // of the next record, as of the last checkpoint
+  std::optional<int64_t> end_offset;  // absent: not known yet
+
+  // Records (bytes, of a file) that are there and not committed.
+  [[nodiscard]] std::optional<int64_t> lag() const {
+    return end_offset ? std::optional(std::max<int64_t>(*end_offset - offset, 0)) : std::nullopt;
+  }
+};
+
+struct LastCheckpoint {
+  uint64_t id = 0;      // 0: none yet
+  int64_t time_ms = 0;  // 0: before this server started
+  double seconds = 0;
+  uint64_t bytes = 0;
 };
 
 struct Description {
@@ -48,9 +73,20 @@ struct Description {
   uint64_t retried = 0;
   uint64_t skipped = 0;
   uint64_t dead_lettered = 0;
-  uint64_t checkpoint_id = 0;
+  std::vector<EndpointTraffic> inputs;
+  std::vector<EndpointTraffic> outputs;
+  Rates rates;
+  observe::HistogramSnapshot message_seconds;
+  uint64_t exceptions = 0;  // of user code, in process
+  uint64_t failures = 0;    // instances that ended by themselves, for whatever reason
+  LastCheckpoint checkpoint;
+  observe::HistogramSnapshot checkpoint_seconds;
   std::vector<InputPosition> positions;
-  std::string last_error;
+  uint64_t memory_bytes = 0;  // of the sandbox; 0 without one
+  uint64_t state_bytes = 0;
+  uint64_t log_lines_dropped = 0;
+  std::string last_error;     // with the user's traceback
+  int64_t last_error_ms = 0;  // 0: there was none
 };
 
 // A checkpoint that can be restored by number.
@@ -102,6 +138,11 @@ class Supervisor {
 
   [[nodiscard]] virtual std::vector<Description> List() const = 0;
   [[nodiscard]] virtual absl::StatusOr<Description> Describe(std::string_view name) const = 0;
+
+  // Reads the function's log (observe/function_log_reader.h); an `on_growth` is called when there is more, or the function is dropped.
+  [[nodiscard]] virtual absl::StatusOr<std::unique_ptr<observe::FunctionLogReader>> ReadLog(std::string_view name,
+                                                                                            std::optional<uint64_t> tail,
+                                                                                            std::function<void()> on_growth) const = 0;
 
   // A final checkpoint of every function, then all threads end. Wanted statuses stay as they are.
   virtual void Shutdown() = 0;

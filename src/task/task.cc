@@ -21,6 +21,22 @@ bool IsFinal(const absl::Status& status) {
          absl::IsUnimplemented(status) || absl::IsDataLoss(status);
 }
 
+size_t InputCount(const config::FunctionConfig& config) {
+  size_t count = 0;
+  for (const auto& group : config.input_groups) count += group.inputs.size();
+  return count;
+}
+
+std::string TopicOf(const config::Endpoint& endpoint) {
+  const config::Property* topic = endpoint.Find("topic");
+  if (topic == nullptr) topic = endpoint.Find("path");
+  return topic != nullptr ? topic->value : std::string();
+}
+
+EndpointTraffic TrafficOf(uint32_t source_id, const config::Endpoint& endpoint, const Traffic& traffic) {
+  return {source_id, TopicOf(endpoint), traffic.messages.load(std::memory_order_relaxed), traffic.bytes.load(std::memory_order_relaxed)};
+}
+
 std::string Cut(std::string_view text) {
   if (text.size() <= kMaxErrorBytes) return std::string(text);
   return std::string(text.substr(0, kMaxErrorBytes)) + "\n[cut]";
@@ -48,6 +64,7 @@ Task::Task(const TaskEnvironment& environment, std::shared_ptr<const catalog::Fu
     : environment_(environment),
       function_(std::move(function)),
       state_folder_(environment_.state_dir / function_->state_id),
+      counters_(InputCount(function_->config), function_->config.outputs.size()),
       checkpoints_(*environment_.states, environment_.checkpoint_dir / function_->state_id, state_folder_),
       retention_(function_->config, checkpoints_, *waker_),
       errors_(function_->config.on_error),
@@ -66,7 +83,10 @@ absl::Status Task::Start(StartMode mode) {
     if (alive_) return absl::OkStatus();
   }
   thread_.Join();
-  FS_ASSIGN_OR_RETURN(log_, observe::FunctionLog::Open(environment_.log_dir, function_->name, {}));
+  observe::FunctionLog::Options log;
+  log.dropped_lines = &counters_.log_lines_dropped;
+  log.followers = log_followers_;
+  FS_ASSIGN_OR_RETURN(log_, observe::FunctionLog::Open(environment_.log_dir, function_->name, log));
   stopping_.store(false);
   errors_.Reset();
   calls_.Open();
@@ -138,6 +158,7 @@ absl::StatusOr<std::string> Task::Call(std::string payload, absl::Time deadline,
 
 absl::Status Task::Destroy() {
   log_.reset();
+  log_followers_->End();
   absl::Status status = state::FunctionState::Destroy(*environment_.states, state_folder_);
   status.Update(checkpoints_.Destroy());
   status.Update(observe::FunctionLog::Remove(environment_.log_dir, function_->name));
@@ -166,6 +187,8 @@ void Task::Body() {
     {
       absl::MutexLock lock(&mutex_);
       last_error_ = Cut(Message(status));
+      last_error_at_ = absl::Now();
+      ++failures_;
       is_awaited = !opened_ && !patient_;
     }
     absl::Duration pause;
@@ -223,6 +246,7 @@ absl::Status Task::RunInstance() {
   spec.errors = &errors_;
   spec.calls = &calls_;
   spec.failure_log = &failure_log_;
+  spec.server_id = environment_.server_id;
   spec.on_checkpoint = [this](std::span<const connector::Positions> positions) {
     absl::MutexLock lock(&mutex_);
     positions_.assign(positions.begin(), positions.end());
@@ -233,6 +257,11 @@ absl::Status Task::RunInstance() {
     absl::MutexLock lock(&mutex_);
     opened_ = opened_ || !what.empty();
     waiting_for_ = std::move(what);
+  };
+  spec.on_observed = [this](std::vector<connector::Positions> ends) {
+    absl::MutexLock lock(&mutex_);
+    ends_ = std::move(ends);
+    recent_.Sample(SteadyNow(), counters_);
   };
 
   Instance instance(std::move(spec));
@@ -251,6 +280,7 @@ absl::Status Task::RunInstance() {
   if (status.ok()) status = instance.Run();
   absl::MutexLock lock(&mutex_);
   instance_ = nullptr;
+  counters_.memory_bytes.store(0, std::memory_order_relaxed);
   return status;
 }
 
@@ -269,18 +299,44 @@ Description Task::Describe() const {
   description.type = function_->config.type;
   description.processed = counters_.processed.load(std::memory_order_relaxed);
   description.emitted = counters_.emitted.load(std::memory_order_relaxed);
+  description.message_seconds = counters_.message_seconds.Snapshot();
+  description.exceptions = counters_.exceptions.load(std::memory_order_relaxed);
+  description.checkpoint.id = counters_.checkpoint_id.load(std::memory_order_relaxed);
+  description.checkpoint.time_ms = counters_.checkpoint_ms.load(std::memory_order_relaxed);
+  description.checkpoint.seconds = counters_.checkpoint_last_seconds.load(std::memory_order_relaxed);
+  description.checkpoint.bytes = counters_.checkpoint_last_bytes.load(std::memory_order_relaxed);
+  description.checkpoint_seconds = counters_.checkpoint_seconds.Snapshot();
+  description.memory_bytes = counters_.memory_bytes.load(std::memory_order_relaxed);
+  description.state_bytes = counters_.state_bytes.load(std::memory_order_relaxed);
+  description.log_lines_dropped = counters_.log_lines_dropped.load(std::memory_order_relaxed);
+  const config::FunctionConfig& config = function_->config;
+  for (size_t group = 0; group < config.input_groups.size(); ++group) {
+    for (const config::Endpoint& endpoint : config.input_groups[group].inputs) {
+      description.inputs.push_back(TrafficOf(static_cast<uint32_t>(group), endpoint, counters_.inputs[description.inputs.size()]));
+    }
+  }
+  for (const config::Endpoint& endpoint : config.outputs) {
+    description.outputs.push_back(TrafficOf(0, endpoint, counters_.outputs[description.outputs.size()]));
+  }
   description.retried = counters_.retried.load(std::memory_order_relaxed);
   description.skipped = counters_.skipped.load(std::memory_order_relaxed);
   description.dead_lettered = counters_.dead_lettered.load(std::memory_order_relaxed);
-  description.checkpoint_id = counters_.checkpoint_id.load(std::memory_order_relaxed);
 
   absl::MutexLock lock(&mutex_);
+  description.rates = recent_.Tell(SteadyNow(), counters_);
+  description.failures = failures_;
+  description.last_error_ms = last_error_.empty() ? 0 : absl::ToUnixMillis(last_error_at_);
   description.status = status_;
   description.reason = status_ == Status::kRunning ? waiting_for_ : reason_;
   description.since_ms = absl::ToUnixMillis(since_);
   description.restarts = restarts_;
   description.last_error = last_error_;
   description.positions = ToInputPositions(positions_);
+  for (InputPosition& position : description.positions) {
+    if (position.input >= ends_.size()) continue;
+    const auto end = ends_[position.input].find(position.partition);
+    if (end != ends_[position.input].end()) position.end_offset = std::max(end->second, position.offset);
+  }
   return description;
 }
 
@@ -290,10 +346,8 @@ std::vector<InputPosition> Task::ToInputPositions(std::span<const connector::Pos
   for (size_t group = 0; group < function_->config.input_groups.size(); ++group) {
     for (const config::Endpoint& endpoint : function_->config.input_groups[group].inputs) {
       if (input >= inputs.size()) break;
-      const config::Property* topic = endpoint.Find("topic");
-      if (topic == nullptr) topic = endpoint.Find("path");
       for (const auto& [partition, offset] : inputs[input]) {
-        result.push_back({static_cast<uint32_t>(group), topic != nullptr ? topic->value : std::string(), partition, offset});
+        result.push_back({static_cast<uint32_t>(input), static_cast<uint32_t>(group), TopicOf(endpoint), partition, offset, std::nullopt});
       }
       ++input;
     }
@@ -321,6 +375,11 @@ RetainedInfo Task::Describe(const state::RetainedCheckpoint& checkpoint) const {
 bool Task::is_alive() const {
   absl::MutexLock lock(&mutex_);
   return alive_;
+}
+
+absl::StatusOr<std::unique_ptr<observe::FunctionLogReader>> Task::ReadLog(std::optional<uint64_t> tail,
+                                                                          std::function<void()> on_growth) const {
+  return observe::FunctionLogReader::Open(environment_.log_dir, function_->name, tail, log_followers_, std::move(on_growth));
 }
 
 }  // namespace fs::task

@@ -45,6 +45,7 @@ struct TaskEnvironment {
   std::filesystem::path state_dir;
   std::filesystem::path checkpoint_dir;
   std::filesystem::path log_dir;
+  std::string server_id;
 };
 
 class Task {
@@ -86,6 +87,8 @@ class Task {
   [[nodiscard]] absl::Status Destroy();
 
   [[nodiscard]] Description Describe() const;
+  [[nodiscard]] absl::StatusOr<std::unique_ptr<observe::FunctionLogReader>> ReadLog(std::optional<uint64_t> tail,
+                                                                                    std::function<void()> on_growth) const;
   [[nodiscard]] const catalog::Function& function() const { return *function_; }
 
   // Serialises start, stop and drop of this function; the Supervisor's calls hold it.
@@ -107,6 +110,7 @@ class Task {
   std::shared_ptr<Waker> waker_ = std::make_shared<Waker>();
   InstanceCounters counters_;
   Calls calls_;
+  const std::shared_ptr<observe::LogFollowers> log_followers_ = std::make_shared<observe::LogFollowers>();
   state::RetainedCheckpoints checkpoints_;
   Retention retention_;
   absl::Mutex thread_mutex_;
@@ -127,9 +131,13 @@ class Task {
   std::string reason_ ABSL_GUARDED_BY(mutex_);
   std::string waiting_for_ ABSL_GUARDED_BY(mutex_);
   std::string last_error_ ABSL_GUARDED_BY(mutex_);
+  absl::Time last_error_at_ ABSL_GUARDED_BY(mutex_);
+  uint64_t failures_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::Time since_ ABSL_GUARDED_BY(mutex_);
   uint64_t restarts_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<connector::Positions> positions_ ABSL_GUARDED_BY(mutex_);
+  std::vector<connector::Positions> ends_ ABSL_GUARDED_BY(mutex_);
+  Recent recent_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace fs::task

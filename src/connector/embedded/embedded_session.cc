@@ -78,7 +78,14 @@ absl::Status EmbeddedSource::Poll(size_t max_records, size_t max_bytes, std::vec
   return absl::OkStatus();
 }
 
-void EmbeddedSource::Committed(const Positions& positions) {
+Positions EmbeddedSource::EndOffsets() const {
+  const absl::StatusOr<TopicInfo> info = log_.DescribeTopic(topic_);
+  // A topic that nobody has written yet ends where it begins.
+  if (absl::IsNotFound(info.status())) return {{kPartition, position_}};
+  return info.ok() ? Positions{{kPartition, info->end_offset}} : Positions{};
+}
+
+void EmbeddedSource::Committed(const Positions& positions, const Marker& /*marker*/) {
   const auto ours = positions.find(kPartition);
   if (ours == positions.end()) return;
   if (const absl::Status noted = log_.NoteGroupPosition({group_, topic_, ours->second}); !noted.ok()) {

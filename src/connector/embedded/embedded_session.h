@@ -27,7 +27,8 @@ class EmbeddedSource final : public Source {
   absl::Status Start(const Positions& positions, SourceListener& listener) override;
   absl::Status Poll(size_t max_records, size_t max_bytes, std::vector<Record>& out) override;
   bool HasMore() const override { return position_ < batch_.end_offset || has_grown_.load(std::memory_order_acquire); }
-  void Committed(const Positions& positions) override;
+  void Committed(const Positions& positions, const Marker& marker) override;
+  Positions EndOffsets() const override;
   std::string_view topic() const override { return topic_; }
 
  private:

@@ -1,5 +1,7 @@
 #include "connector/file/file_source.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <system_error>
@@ -28,6 +30,11 @@ absl::Status FileSource::Start(const Positions& positions, SourceListener&) {
         (folder_ / below_).native(), buffer_offset_);
   }
   return absl::OkStatus();
+}
+
+Positions FileSource::EndOffsets() const {
+  struct stat info = {};
+  return fstat(file_.get(), &info) == 0 ? Positions{{kPartition, info.st_size}} : Positions{};
 }
 
 absl::Status FileSource::Fill(size_t max_bytes) {

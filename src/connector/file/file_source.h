@@ -28,7 +28,8 @@ class FileSource final : public Source {
   absl::Status Start(const Positions& positions, SourceListener& listener) override;
   absl::Status Poll(size_t max_records, size_t max_bytes, std::vector<Record>& out) override;
   bool HasMore() const override { return has_more_; }
-  void Committed(const Positions&) override {}
+  void Committed(const Positions&, const Marker&) override {}
+  Positions EndOffsets() const override;
   std::string_view topic() const override { return topic_; }
 
  private:

@@ -9,6 +9,7 @@
 #include "connector/kafka/marker_group.h"
 #include "connector/kafka/producer.h"
 #include "connector/kafka/properties.h"
+#include "connector/kafka/release.h"
 #include "connector/kafka/source.h"
 
 namespace fs::connector::kafka {
@@ -21,8 +22,8 @@ class KafkaSession final : public Session {
 
   absl::StatusOr<std::unique_ptr<Source>> OpenSource(size_t input_index, const config::Endpoint& input) override {
     FS_ASSIGN_OR_RETURN(InputSettings settings, ReadInput(input));
-    FS_ASSIGN_OR_RETURN_CONTEXT(std::unique_ptr<KafkaSource> source, KafkaSource::Open(std::move(settings), context_, graveyard_),
-                                input.path);
+    FS_ASSIGN_OR_RETURN_CONTEXT(std::unique_ptr<KafkaSource> source,
+                                KafkaSource::Open(std::move(settings), context_, input_index, graveyard_), input.path);
     inputs_.push_back({input_index, source.get()});
     return source;
   }
@@ -104,9 +105,13 @@ class KafkaConnector final : public Connector {
     return std::make_unique<KafkaSession>(context, graveyard_);
   }
 
-  // What the inputs' groups were told stays, as after any consumer.
-  absl::Status ForgetFunction(std::string_view function_id, std::span<const config::Endpoint>,
+  absl::Status ForgetFunction(std::string_view function_id, std::span<const config::Endpoint> inputs,
                               std::span<const config::Endpoint> outputs) override {
+    std::vector<InputSettings> read;
+    for (const config::Endpoint& input : inputs) {
+      if (absl::StatusOr<InputSettings> settings = ReadInput(input); settings.ok()) read.push_back(*std::move(settings));
+    }
+    ReleasePartitions(std::move(read), std::string(function_id), *graveyard_);
     std::vector<ClientSettings> done;
     for (const config::Endpoint& output : outputs) {
       const absl::StatusOr<OutputSettings> settings = ReadOutput(output);

@@ -23,13 +23,13 @@ constexpr Default kCommonDefaults[] = {
     {"reconnect.backoff.max.ms", "2000"},
 };
 constexpr Default kConsumerDefaults[] = {
-    {"auto.offset.reset", "earliest"},  // librdkafka's is `latest`, which skips what came before the function
     {"auto.commit.interval.ms", "1000"},
     // The client drops a member that has not polled for this long. What hangs is found by limits.process_timeout_ms long before, and one
     // slow batch must not cost the partitions.
     {"max.poll.interval.ms", "3600000"},
     {"queued.max.messages.kbytes", "16384"},
-    {"fetch.queue.backoff.ms", "10"},  // librdkafka's second of pause, once the queue was full, halves the throughput
+    {"topic.metadata.propagation.max.ms", "5000"},  // after this a topic that was deleted is told; the client's own is half a minute
+    {"fetch.queue.backoff.ms", "10"},               // librdkafka's second of pause, once the queue was full, halves the throughput
 };
 constexpr Default kProducerDefaults[] = {
     {"acks", "all"},
@@ -158,6 +158,12 @@ absl::StatusOr<RdKafkaConf> CommonConf(const ClientSettings& settings, const std
   return conf;
 }
 
+// librdkafka has checked the word.
+Reset ResetOf(std::string_view word) {
+  if (word == "error") return Reset::kNone;
+  return word == "largest" || word == "latest" || word == "end" ? Reset::kLatest : Reset::kEarliest;
+}
+
 bool ExcludesIdempotence(const rd_kafka_conf_t& conf, const std::map<std::string, std::string>& properties) {
   if (ValueOf(conf, "acks") != "-1" || ValueOf(conf, "retries") == "0") return true;
   // librdkafka lowers its own default, but refuses the user's.
@@ -199,6 +205,9 @@ absl::StatusOr<InputSettings> ReadInput(const config::Endpoint& input) {
   FS_ASSIGN_OR_RETURN(settings.group_id, input.RequireString("group_id"));
   FS_ASSIGN_OR_RETURN(settings.partition, ReadPartition(input));
   FS_ASSIGN_OR_RETURN(settings.client.properties, ReadClientProperties(Side::kInput, input));
+  const auto reset = settings.client.properties.find("auto.offset.reset");
+  settings.is_reset_given = reset != settings.client.properties.end();
+  if (settings.is_reset_given) settings.reset = ResetOf(reset->second);
   return settings;
 }
 
@@ -217,7 +226,7 @@ std::string ValueOf(const rd_kafka_conf_t& conf, const char* name) {
   return rd_kafka_conf_get(&conf, name, value, &size) == RD_KAFKA_CONF_OK ? value : "";
 }
 
-absl::StatusOr<RdKafkaConf> ConsumerConf(const InputSettings& settings, const std::string& client_id) {
+absl::StatusOr<RdKafkaConf> ConsumerConf(const InputSettings& settings, const std::string& client_id, const std::string& member) {
   FS_ASSIGN_OR_RETURN(RdKafkaConf conf, CommonConf(settings.client, client_id));
   FS_RETURN_IF_ERROR(SetAll(conf.get(), kConsumerDefaults));
   FS_RETURN_IF_ERROR(SetAll(conf.get(), settings.client.properties));
@@ -225,6 +234,13 @@ absl::StatusOr<RdKafkaConf> ConsumerConf(const InputSettings& settings, const st
   // Offsets are stored by Source::Committed and sent by the client's own timer, on revocation and on close.
   FS_RETURN_IF_ERROR(Set(conf.get(), "enable.auto.commit", "true"));
   FS_RETURN_IF_ERROR(Set(conf.get(), "enable.auto.offset.store", "false"));
+  // The policy is ours to follow (assignment.h): the client would pass over lost records without a word.
+  FS_RETURN_IF_ERROR(Set(conf.get(), "auto.offset.reset", "error"));
+  // By KIP-848 the coordinator refuses a member's successor until the session of one that was killed is over, and has its own timeouts.
+  if (settings.partition || ValueOf(*conf, "group.protocol") != "classic") return conf;
+  if (!settings.client.properties.contains("group.instance.id")) FS_RETURN_IF_ERROR(Set(conf.get(), "group.instance.id", member));
+  // A static member does not leave when it ends, so this is how long its partitions wait for it before others get them.
+  if (!settings.client.properties.contains("session.timeout.ms")) FS_RETURN_IF_ERROR(Set(conf.get(), "session.timeout.ms", "10000"));
   return conf;
 }
 
@@ -263,7 +279,7 @@ absl::StatusOr<RdKafkaConf> GroupReaderConf(const ClientSettings& settings, cons
 absl::Status TryConsumer(const InputSettings& settings) {
   InputSettings offline = settings;
   offline.client = Offline(settings.client);
-  FS_ASSIGN_OR_RETURN(RdKafkaConf conf, ConsumerConf(offline, "check"));
+  FS_ASSIGN_OR_RETURN(RdKafkaConf conf, ConsumerConf(offline, "check", "check"));
   return Try(RD_KAFKA_CONSUMER, std::move(conf));
 }
 

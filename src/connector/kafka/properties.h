@@ -23,11 +23,16 @@ struct ClientSettings {
   bool operator==(const ClientSettings&) const = default;
 };
 
+// Where to begin without a position, and where to go on when a position is gone.
+enum class Reset { kEarliest, kLatest, kNone };
+
 struct InputSettings {
   ClientSettings client;
   std::string topic;
   std::string group_id;
   std::optional<int32_t> partition;  // set: explicit assignment, outside of the group protocol
+  Reset reset = Reset::kEarliest;    // Kafka's default is `latest`, which skips what came before the function
+  bool is_reset_given = false;       // by the user: only then may records that were lost be passed over
 };
 
 struct OutputSettings {
@@ -43,7 +48,9 @@ struct OutputSettings {
 constexpr int64_t kShortestTransactionMs = 60'000;
 
 // A client's full configuration: our defaults, then the user's properties, then what we own. Callbacks are the caller's to add.
-[[nodiscard]] absl::StatusOr<RdKafkaConf> ConsumerConf(const InputSettings& settings, const std::string& client_id);
+// `member`: what the group knows the client by over restarts (group.instance.id), where the user gives none.
+[[nodiscard]] absl::StatusOr<RdKafkaConf> ConsumerConf(const InputSettings& settings, const std::string& client_id,
+                                                       const std::string& member);
 [[nodiscard]] absl::StatusOr<RdKafkaConf> ProducerConf(const ClientSettings& settings, const std::string& client_id);
 // The same for a producer whose records commit in transactions.
 [[nodiscard]] absl::StatusOr<RdKafkaConf> TransactionalConf(const ClientSettings& settings, const std::string& client_id,

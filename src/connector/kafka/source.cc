@@ -19,21 +19,37 @@ constexpr int64_t kPollWakeMs = 600'000;
 // Payloads of one fetch, whatever Poll's caller asks for, so that views and buffers stay few.
 constexpr size_t kMostFetched = 10'000;
 
+uint64_t Fnv1a(std::string_view text) {
+  uint64_t hash = 0xcbf29ce484222325;
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  return hash;
+}
+
 std::vector<int32_t> PartitionsOf(const rd_kafka_topic_partition_list_t& list) {
   std::vector<int32_t> partitions;
   for (int i = 0; i < list.cnt; ++i) partitions.push_back(list.elems[i].partition);
   return partitions;
 }
 
+// A group knows a member by this name over restarts, and gives a killed one its partitions back at once. The same function on another
+// server, and another input of this one, are other members.
+std::string MemberName(const InstanceContext& context, size_t input_index) {
+  constexpr size_t kLongestName = 180;  // of the 249 that a broker takes; what is longer is told apart by its hash
+  std::string name = context.function_name;
+  if (name.size() > kLongestName) name = fmt::format("{}-{:016x}", name.substr(0, kLongestName - 17), Fnv1a(name));
+  const std::string instance = context.instance_index == 0 ? "" : fmt::format("-{}", context.instance_index);
+  return fmt::format("fs-{}-{}-{}{}", context.server_id, name, input_index, instance);
+}
+
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<KafkaSource>> KafkaSource::Open(InputSettings settings, const InstanceContext& context,
+absl::StatusOr<std::unique_ptr<KafkaSource>> KafkaSource::Open(InputSettings settings, const InstanceContext& context, size_t input_index,
                                                                std::shared_ptr<Graveyard> graveyard) {
-  auto source = std::unique_ptr<KafkaSource>(new KafkaSource(std::move(settings)));
+  auto source = std::unique_ptr<KafkaSource>(new KafkaSource(std::move(settings), context.function_id));
   const InputSettings& input = source->settings_;
   FS_ASSIGN_OR_RETURN(RdKafkaConf conf,
-                      ConsumerConf(input, fmt::format("function-stream.{}.{}", context.function_name, context.instance_index)));
-  source->offset_reset_ = ValueOf(*conf, "auto.offset.reset");
+                      ConsumerConf(input, fmt::format("function-stream.{}.{}", context.function_name, context.instance_index),
+                                   MemberName(context, input_index)));
   if (!input.partition) {
     const int64_t poll_limit_ms = std::atoll(ValueOf(*conf, "max.poll.interval.ms").c_str());
     const std::string wake_ms = std::to_string(std::min(kPollWakeMs, std::max<int64_t>(poll_limit_ms / 3, 1)));
@@ -53,29 +69,16 @@ absl::StatusOr<std::unique_ptr<KafkaSource>> KafkaSource::Open(InputSettings set
 KafkaSource::~KafkaSource() = default;
 
 absl::Status KafkaSource::Start(const Positions& positions, SourceListener& listener) {
+  assignment_ = std::make_unique<Assignment>(*client_, settings_, Place(), records_queue_, [this, &listener, positions](auto given) {
+    return settings_.partition ? absl::StatusOr<Positions>(positions) : listener.OnAssigned(given);
+  });
   listener_ = &listener;
   // Tells at once, and by name, that the topic or the partition is not there.
   probe_->Ask();
-  if (settings_.partition) return StartPartition(*settings_.partition, positions);
-  start_positions_ = positions;
-  return Subscribe();
-}
-
-absl::Status KafkaSource::StartPartition(int32_t partition, const Positions& positions) {
+  if (!settings_.partition) return Subscribe();
   const RdKafkaPartitions list(rd_kafka_topic_partition_list_new(1));
-  rd_kafka_topic_partition_t* element = rd_kafka_topic_partition_list_add(list.get(), settings_.topic.c_str(), partition);
-  const auto position = positions.find(partition);
-  if (position != positions.end()) {
-    element->offset = position->second;
-  } else if (offset_reset_ == "error") {
-    return FailedPrecondition("{}: partition {} has no position yet and auto.offset.reset is none", Place(), partition);
-  } else {
-    // Not the group's committed position: another function may name the same group and partition, and its progress is not ours.
-    const bool is_end = offset_reset_ == "largest" || offset_reset_ == "latest" || offset_reset_ == "end";
-    element->offset = is_end ? RD_KAFKA_OFFSET_END : RD_KAFKA_OFFSET_BEGINNING;
-  }
-  Assign(*list);
-  return failure_;
+  rd_kafka_topic_partition_list_add(list.get(), settings_.topic.c_str(), *settings_.partition);
+  return assignment_->Give(*list);
 }
 
 absl::Status KafkaSource::Subscribe() {
@@ -90,6 +93,8 @@ absl::Status KafkaSource::Poll(size_t max_records, size_t max_bytes, std::vector
   ReleaseHandedOut();
   ServeControl();
   ServeProbe();
+  absl::Status assigned = assignment_->Serve();
+  if (!assigned.ok() && !absl::IsUnavailable(assigned)) Fail(assigned);
   if (next_ == batch_.size() && failure_.ok()) Fetch(max_records, max_bytes);
   FS_RETURN_IF_ERROR(failure_);
   const size_t before = out.size();
@@ -99,7 +104,8 @@ absl::Status KafkaSource::Poll(size_t max_records, size_t max_bytes, std::vector
     has_contact_ = true;
     return absl::OkStatus();
   }
-  if (!trouble_.ok()) probe_->Ask();
+  if (trouble_.ok()) return assigned;
+  probe_->Ask();
   return trouble_;
 }
 
@@ -121,7 +127,7 @@ void KafkaSource::ServeControl() {
       RdKafkaMessage message(messages[i]);
       if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
         OnErrorMessage(*message);
-      } else if (IsAssigned(message->partition)) {
+      } else if (assignment_->IsHeld(message->partition)) {
         batch_.push_back(std::move(message));
       }
     }
@@ -164,7 +170,7 @@ void KafkaSource::Fetch(size_t max_records, size_t max_bytes) {
     RdKafkaMessage message(fetched_[static_cast<size_t>(i)]);
     if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
       OnErrorMessage(*message);
-    } else if (IsAssigned(message->partition)) {
+    } else if (assignment_->IsHeld(message->partition)) {
       bytes += message->len + message->key_len;
       batch_.push_back(std::move(message));
     }
@@ -213,12 +219,16 @@ absl::StatusOr<std::optional<GroupOffsets>> KafkaSource::OffsetsToCommit(const P
 }
 
 RdKafkaPartitions KafkaSource::OffsetsOfHeld(const Positions& positions, const Marker& marker) const {
-  const std::string text = EncodeMarker(marker);
+  Marker owned = marker;
+  owned.owner = function_id_;
+  // An explicit partition is nobody's: others may name it too, or be given it by the same group.
+  const std::string text = settings_.partition ? "" : EncodeMarker(owned);
   RdKafkaPartitions list(rd_kafka_topic_partition_list_new(static_cast<int>(positions.size())));
   for (const auto& [partition, offset] : positions) {
-    if (!IsAssigned(partition)) continue;
+    if (!assignment_->IsHeld(partition)) continue;
     rd_kafka_topic_partition_t* element = rd_kafka_topic_partition_list_add(list.get(), settings_.topic.c_str(), partition);
     element->offset = offset;
+    if (text.empty()) continue;
     element->metadata = rd_kafka_mem_malloc(nullptr, text.size());  // the list frees it
     element->metadata_size = text.size();
     std::memcpy(element->metadata, text.data(), text.size());
@@ -226,91 +236,50 @@ RdKafkaPartitions KafkaSource::OffsetsOfHeld(const Positions& positions, const M
   return list;
 }
 
-void KafkaSource::Committed(const Positions& positions) {
-  if (positions.empty() || is_committed_by_decider_) return;
-  const RdKafkaPartitions list(rd_kafka_topic_partition_list_new(static_cast<int>(positions.size())));
-  for (const auto& [partition, offset] : positions) {
-    if (!IsAssigned(partition)) continue;
-    rd_kafka_topic_partition_list_add(list.get(), settings_.topic.c_str(), partition)->offset = offset;
-  }
+void KafkaSource::Committed(const Positions& positions, const Marker& marker) {
+  if (is_committed_by_decider_) return;
+  const RdKafkaPartitions list = OffsetsOfHeld(positions, marker);
   // In the client's memory; its timer, a revocation or the close sends it. Best effort: the positions that count are the state's.
-  rd_kafka_offsets_store(client_->get(), list.get());
+  if (list->cnt > 0) rd_kafka_offsets_store(client_->get(), list.get());
 }
 
 void KafkaSource::OnRebalance(rd_kafka_resp_err_t event, rd_kafka_topic_partition_list_t* partitions) noexcept {
+  const std::vector<int32_t> numbers = PartitionsOf(*partitions);
   if (event == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
-    const std::vector<int32_t> given = PartitionsOf(*partitions);
-    observe::LogInfo("{}: {}: given partitions [{}]", client_->owner(), Place(), fmt::join(given, ", "));
-    const Positions known = listener_->OnAssigned(given);
-    for (int i = 0; i < partitions->cnt; ++i) {
-      rd_kafka_topic_partition_t& element = partitions->elems[i];
-      auto position = known.find(element.partition);
-      if (position != known.end()) {
-        element.offset = position->second;
-      } else if (position = start_positions_.find(element.partition); position != start_positions_.end()) {
-        element.offset = position->second;
-      }
-      start_positions_.erase(element.partition);
-    }
-    return Assign(*partitions);
+    observe::LogInfo("{}: {}: given partitions [{}]", client_->owner(), Place(), fmt::join(numbers, ", "));
+    if (absl::Status status = assignment_->Give(*partitions); !status.ok()) Fail(std::move(status));
+    return;
   }
   if (event != RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS) {
     Trouble(fmt::format("{}: rebalance failed: {}", Place(), rd_kafka_err2str(event)));
   }
-  const std::vector<int32_t> taken = PartitionsOf(*partitions);
   const bool is_lost = rd_kafka_assignment_lost(client_->get()) != 0;
-  observe::LogInfo("{}: {}: {} partitions [{}]", client_->owner(), Place(), is_lost ? "lost" : "gives up", fmt::join(taken, ", "));
+  observe::LogInfo("{}: {}: {} partitions [{}]", client_->owner(), Place(), is_lost ? "lost" : "gives up", fmt::join(numbers, ", "));
   if (is_lost) {
-    listener_->OnLost(taken);
+    listener_->OnLost(numbers);
   } else {
-    listener_->OnRevoked(taken);
+    listener_->OnRevoked(numbers);
   }
-  Unassign(*partitions);
-}
-
-void KafkaSource::Assign(rd_kafka_topic_partition_list_t& partitions) {
-  Forward(partitions);
-  rd_kafka_t* const client = client_->get();
-  rd_kafka_resp_err_t error = RD_KAFKA_RESP_ERR_NO_ERROR;
-  if (!settings_.partition && std::string_view(rd_kafka_rebalance_protocol(client)) == "COOPERATIVE") {
-    error = rd_kafka_error_code(RdKafkaError(rd_kafka_incremental_assign(client, &partitions)).get());
-  } else {
-    error = rd_kafka_assign(client, &partitions);
-  }
-  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return Fail(Internal("{}: cannot take partitions: {}", Place(), rd_kafka_err2str(error)));
-  for (const int32_t partition : PartitionsOf(partitions)) {
-    const auto index = static_cast<size_t>(partition);
-    if (index >= assigned_.size()) assigned_.resize(index + 1);
-    assigned_[index] = true;
-  }
-}
-
-void KafkaSource::Unassign(rd_kafka_topic_partition_list_t& partitions) {
-  rd_kafka_t* const client = client_->get();
-  for (const int32_t partition : PartitionsOf(partitions)) {
-    if (IsAssigned(partition)) assigned_[static_cast<size_t>(partition)] = false;
-  }
+  assignment_->TakeAway(*partitions);
   // What waits to be handed out is another member's now.
   const auto waiting = batch_.begin() + static_cast<ptrdiff_t>(next_);
-  batch_.erase(std::remove_if(waiting, batch_.end(), [&](const RdKafkaMessage& message) { return !IsAssigned(message->partition); }),
-               batch_.end());
-  if (std::string_view(rd_kafka_rebalance_protocol(client)) == "COOPERATIVE") {
-    RdKafkaError(rd_kafka_incremental_unassign(client, &partitions));
-  } else {
-    rd_kafka_assign(client, nullptr);
-  }
+  const auto is_gone = [&](const RdKafkaMessage& message) { return !assignment_->IsHeld(message->partition); };
+  batch_.erase(std::remove_if(waiting, batch_.end(), is_gone), batch_.end());
 }
 
-void KafkaSource::Forward(const rd_kafka_topic_partition_list_t& partitions) {
-  for (const int32_t partition : PartitionsOf(partitions)) {
-    const RdKafkaQueue queue(rd_kafka_queue_get_partition(client_->get(), settings_.topic.c_str(), partition));
-    if (queue != nullptr) rd_kafka_queue_forward(queue.get(), records_queue_);
+// What the last fetch told: no question to the broker.
+Positions KafkaSource::EndOffsets() const {
+  Positions ends;
+  if (assignment_ == nullptr) return ends;
+  for (const int32_t partition : assignment_->held()) {
+    int64_t low = 0;
+    int64_t high = 0;
+    if (rd_kafka_get_watermark_offsets(client_->get(), settings_.topic.c_str(), partition, &low, &high) == RD_KAFKA_RESP_ERR_NO_ERROR &&
+        high >= 0) {
+      ends[partition] = high;
+    }
   }
-}
-
-bool KafkaSource::IsAssigned(int32_t partition) const {
-  const auto index = static_cast<size_t>(partition);
-  return partition >= 0 && index < assigned_.size() && assigned_[index];
+  return ends;
 }
 
 void KafkaSource::OnError(rd_kafka_resp_err_t error, std::string_view reason) noexcept {
@@ -367,8 +336,9 @@ void KafkaSource::OnErrorMessage(const rd_kafka_message_t& message) {
     case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
     case RD_KAFKA_RESP_ERR__NO_OFFSET:
     case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
-      return Fail(FailedPrecondition("{}: partition {} has no record at the position to resume from, and auto.offset.reset is none: {}",
-                                     Place(), message.partition, text));
+      // What that means and whether the function may go on is found out where every start is: the instance starts again.
+      return Fail(
+          absl::OutOfRangeError(fmt::format("{}: partition {}: the next offset to read is gone: {}", Place(), message.partition, text)));
     case RD_KAFKA_RESP_ERR__BAD_MSG:
     case RD_KAFKA_RESP_ERR__BAD_COMPRESSION:
     case RD_KAFKA_RESP_ERR_INVALID_MSG:

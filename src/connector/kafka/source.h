@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "connector/connector.h"
+#include "connector/kafka/assignment.h"
 #include "connector/kafka/client.h"
 #include "connector/kafka/properties.h"
 #include "connector/kafka/topic_probe.h"
@@ -20,23 +21,25 @@ namespace fs::connector::kafka {
 
 // What the group is to be told with a checkpoint.
 struct GroupOffsets {
-  RdKafkaPartitions offsets;      // each with the checkpoint's marker as its metadata
+  RdKafkaPartitions offsets;      // each with the checkpoint's marker as its metadata; an explicit partition without
   RdKafkaGroupMetadata metadata;  // of the consumer: the group's coordinator refuses the offsets of a member that is one no more
 };
 
 class KafkaSource final : public Source, private ClientHandler {
  public:
   // Starts a client; subscribes to nothing yet. kInvalidArgument: librdkafka refuses the properties.
-  static absl::StatusOr<std::unique_ptr<KafkaSource>> Open(InputSettings settings, const InstanceContext& context,
+  static absl::StatusOr<std::unique_ptr<KafkaSource>> Open(InputSettings settings, const InstanceContext& context, size_t input_index,
                                                            std::shared_ptr<Graveyard> graveyard);
   ~KafkaSource() override;
 
   absl::Status Start(const Positions& positions, SourceListener& listener) override;
   absl::Status Poll(size_t max_records, size_t max_bytes, std::vector<Record>& out) override;
   [[nodiscard]] bool HasMore() const override { return has_more_ || next_ < batch_.size(); }
-  void Committed(const Positions& positions) override;
-  bool IsCommittedByDecider() const override { return is_committed_by_decider_; }
+  void Committed(const Positions& positions, const Marker& marker) override;
+  [[nodiscard]] bool IsCommittedByDecider() const override { return is_committed_by_decider_; }
+  [[nodiscard]] Positions EndOffsets() const override;
   [[nodiscard]] std::string_view topic() const override { return settings_.topic; }
+  [[nodiscard]] std::string_view group() const override { return settings_.group_id; }
 
   // For whoever commits the group's offsets in the same step as outputs: those of the partitions that are held right now, revoked ones
   // never. nullopt: none of them has a position. With an explicit partition the metadata names the group and no member.
@@ -47,19 +50,13 @@ class KafkaSource final : public Source, private ClientHandler {
   void CommitWithDecider() { is_committed_by_decider_ = !settings_.partition; }
 
  private:
-  explicit KafkaSource(InputSettings settings) : settings_(std::move(settings)) {}
+  KafkaSource(InputSettings settings, std::string function_id) : settings_(std::move(settings)), function_id_(std::move(function_id)) {}
 
   void OnError(rd_kafka_resp_err_t error, std::string_view reason) noexcept override;
   void OnRebalance(rd_kafka_resp_err_t event, rd_kafka_topic_partition_list_t* partitions) noexcept override;
 
   [[nodiscard]] RdKafkaPartitions OffsetsOfHeld(const Positions& positions, const Marker& marker) const;
-  absl::Status StartPartition(int32_t partition, const Positions& positions);
   absl::Status Subscribe();
-  void Assign(rd_kafka_topic_partition_list_t& partitions);
-  void Unassign(rd_kafka_topic_partition_list_t& partitions);
-  // From now on the records of these partitions come through records_queue_.
-  void Forward(const rd_kafka_topic_partition_list_t& partitions);
-  [[nodiscard]] bool IsAssigned(int32_t partition) const;
 
   void ServeControl();
   void ServeProbe();
@@ -75,7 +72,7 @@ class KafkaSource final : public Source, private ClientHandler {
   [[nodiscard]] std::string Place() const;
 
   const InputSettings settings_;
-  std::string offset_reset_;
+  const std::string function_id_;
   bool is_committed_by_decider_ = false;
   std::unique_ptr<Client> client_;
   std::unique_ptr<TopicProbe> probe_;
@@ -83,8 +80,7 @@ class KafkaSource final : public Source, private ClientHandler {
   rd_kafka_queue_t* records_queue_ = nullptr;
   SourceListener* listener_ = nullptr;
 
-  Positions start_positions_;   // of partitions not yet assigned since Start
-  std::vector<bool> assigned_;  // by partition
+  std::unique_ptr<Assignment> assignment_;  // from Start on
   std::vector<RdKafkaMessage> batch_;
   size_t next_ = 0;  // first record of batch_ not handed out
   std::vector<rd_kafka_message_t*> fetched_;

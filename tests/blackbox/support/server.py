@@ -38,11 +38,12 @@ class Server:
         self.binary = binary or Path(os.environ["FS_SERVER"])
         self.home = home
         self.port = 0
+        self.http_port = 0
         self.env = dict(env or {})
         self._process: subprocess.Popen[str] | None = None
         self._stderr: list[str] = []
         home.mkdir(parents=True, exist_ok=True)
-        merged: dict[str, object] = {"service": {"port": 0}, **(config or {})}
+        merged: dict[str, object] = {"service": {"port": 0}, "http": {"port": 0}, **(config or {})}
         self.config_file = home / "server.yaml"
         self.config_file.write_text(yaml.safe_dump(merged), encoding="utf-8")
         self.arguments = ["--config", str(self.config_file)]
@@ -80,6 +81,8 @@ class Server:
             process.stdout.close()
             raise ServerFailed(process.returncode, f"{line}{self.stderr()}")
         self.port = int(found.group(1))
+        http = re.search(r"http on \S+:(\d+)", line)
+        self.http_port = int(http.group(1)) if http else 0
         self._process = process
         return self
 

@@ -22,14 +22,15 @@ using ::testing::HasSubstr;
 
 class SubscribeService : public FunctionStreamExtensions::WithCallbackMethod_Subscribe<FunctionStreamExtensions::Service> {
  public:
-  explicit SubscribeService(Subscriptions& subscriptions) : subscriptions_(subscriptions) {}
+  SubscribeService(ReadingStreams& streams, EmbeddedLog& log) : streams_(streams), log_(log) {}
   using WithCallbackMethod_Subscribe::Subscribe;
   grpc::ServerWriteReactor<SubscribeResponse>* Subscribe(grpc::CallbackServerContext*, const SubscribeRequest* request) override {
-    return subscriptions_.Open(*request);
+    return OpenSubscription(streams_, log_, *request);
   }
 
  private:
-  Subscriptions& subscriptions_;
+  ReadingStreams& streams_;
+  EmbeddedLog& log_;
 };
 
 // A real log and a real gRPC server.
@@ -37,8 +38,8 @@ class SubscriptionsTest : public testing::Test {
  protected:
   void SetUp() override {
     log_ = *EmbeddedLog::Open({.folder = "/log", .in_memory = true});
-    subscriptions_ = *Subscriptions::Start(*log_);
-    service_ = std::make_unique<SubscribeService>(*subscriptions_);
+    streams_ = *ReadingStreams::Start();
+    service_ = std::make_unique<SubscribeService>(*streams_, *log_);
     int port = 0;
     grpc::ServerBuilder builder;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
@@ -47,7 +48,7 @@ class SubscriptionsTest : public testing::Test {
     stub_ = FunctionStreamExtensions::NewStub(grpc::CreateChannel(fmt::format("127.0.0.1:{}", port), grpc::InsecureChannelCredentials()));
   }
   void TearDown() override {
-    subscriptions_->Stop();
+    streams_->Stop();
     server_->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(5));
   }
 
@@ -79,7 +80,7 @@ class SubscriptionsTest : public testing::Test {
   }
 
   std::unique_ptr<EmbeddedLog> log_;
-  std::unique_ptr<Subscriptions> subscriptions_;
+  std::unique_ptr<ReadingStreams> streams_;
   std::unique_ptr<SubscribeService> service_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<FunctionStreamExtensions::Stub> stub_;
@@ -167,7 +168,7 @@ TEST_F(SubscriptionsTest, ServerThatStopsEndsWaitingStreamsAtOnce) {
   const absl::Time deadline = absl::Now() + absl::Seconds(20);
   while (waiting < 20 && absl::Now() < deadline) absl::SleepFor(absl::Milliseconds(1));
   const absl::Time start = absl::Now();
-  subscriptions_->Stop();
+  streams_->Stop();
   for (std::thread& client : clients) client.join();
   EXPECT_LT(absl::Now() - start, absl::Seconds(2));
   EXPECT_EQ(unavailable, 20);

@@ -82,14 +82,14 @@ TEST_F(ServerConfigTest, ForeignSectionsAndKeysAreWarningsAndSlipsAreErrors) {
   const auto config = LoadText(
       "service: {port: 9, workers: 4, worker_multiplier: 4}\nwasm: {cache_dir: x, max_cache_size: 1}\nstreaming: {a: 1}\nstream_catalog: "
       "[]\n"
-      "state_storage:\n  rocksdb: {max_open_files: 1000}\n  max_bytes_for_level_base: 1\ntask_storage: {db_path: null}\nhttp: {port: 1}\n");
+      "state_storage:\n  rocksdb: {max_open_files: 1000}\n  max_bytes_for_level_base: 1\ntask_storage: {db_path: null}\n");
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_EQ(config->service.port, 9);
   EXPECT_EQ(config->task_storage.db_path, home_ / "data/task");
   EXPECT_THAT(config->warnings,
               ElementsAre("service.workers (line 1): means nothing to this server; ignored", HasSubstr("service.worker_multiplier"),
                           HasSubstr("wasm (line 2)"), HasSubstr("streaming (line 3)"), HasSubstr("stream_catalog (line 4)"),
-                          HasSubstr("state_storage.rocksdb (line 6)"), HasSubstr("max_bytes_for_level_base"), HasSubstr("http")));
+                          HasSubstr("state_storage.rocksdb (line 6)"), HasSubstr("max_bytes_for_level_base")));
 
   struct Case {
     std::string_view yaml, message;
@@ -161,6 +161,20 @@ TEST_F(ServerConfigTest, TheFileWeShipSaysTheDefaults) {
                                     std::to_string(c.limits.message_bytes)};
   };
   EXPECT_EQ(values(*shipped), values(*defaults));
+}
+
+TEST_F(ServerConfigTest, HttpStandsBesideTheServiceUnlessItIsTold) {
+  const auto plain = LoadText("service: {host: 0.0.0.0}\n");
+  EXPECT_TRUE(plain->http.enabled);
+  EXPECT_EQ(plain->http.host, "0.0.0.0");
+  EXPECT_EQ(plain->http.port, 8081);
+  // Who asks for any free port has several servers: the second port must not be where they meet.
+  EXPECT_EQ(LoadText("service: {port: 0}\n")->http.port, 0);
+  const auto told = LoadText("service: {port: 0}\nhttp: {enabled: false, host: 127.0.0.2, port: 9}\n");
+  EXPECT_FALSE(told->http.enabled);
+  EXPECT_EQ(told->http.host, "127.0.0.2");
+  EXPECT_EQ(told->http.port, 9);
+  EXPECT_THAT(std::string(LoadText("http: {port: 65536}\n").status().message()), HasSubstr("http.port (line 1)"));
 }
 
 }  // namespace

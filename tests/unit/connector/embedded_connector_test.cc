@@ -10,7 +10,7 @@ namespace {
 
 class NoListener final : public SourceListener {
  public:
-  Positions OnAssigned(std::span<const int32_t>) override { return {}; }
+  absl::StatusOr<Positions> OnAssigned(std::span<const connector::GroupPosition>) override { return Positions{}; }
   void OnRevoked(std::span<const int32_t>) override {}
   void OnLost(std::span<const int32_t>) override {}
 };
@@ -147,7 +147,7 @@ TEST_F(EmbeddedConnectorTest, ASourceWakesItsInstanceAndReadsOn) {
   EXPECT_EQ(Poll(*source, 2), (Strings{"2"}));
   EXPECT_FALSE(source->HasMore());
   EXPECT_EQ(Poll(*source), Strings{});
-  source->Committed({{0, 3}});
+  source->Committed({{0, 3}}, {"a", 1});
   EXPECT_EQ(log_->ReadGroupPosition("g", "t").value(), 3);
 }
 

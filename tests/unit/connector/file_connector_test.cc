@@ -19,7 +19,7 @@ using Strings = std::vector<std::string>;
 
 class NoListener final : public SourceListener {
  public:
-  Positions OnAssigned(std::span<const int32_t>) override { return {}; }
+  absl::StatusOr<Positions> OnAssigned(std::span<const connector::GroupPosition>) override { return Positions{}; }
   void OnRevoked(std::span<const int32_t>) override {}
   void OnLost(std::span<const int32_t>) override {}
 };

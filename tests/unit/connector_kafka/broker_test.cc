@@ -29,15 +29,27 @@ Endpoint At(const std::string& path, const std::string& servers, const std::stri
 }
 
 struct Listener final : SourceListener {
-  Positions answer;
+  Positions answer;  // where these are given, they win over the group's
+  absl::Status refusal;
+  std::map<int32_t, GroupPosition> told;
   std::set<int32_t> owned;
   int assigned_count = 0, revoked_count = 0, lost_count = 0;
   std::function<void()> on_revoked = [] {};
 
-  Positions OnAssigned(std::span<const int32_t> partitions) override {
+  absl::StatusOr<Positions> OnAssigned(std::span<const GroupPosition> partitions) override {
     ++assigned_count;
-    owned.insert(partitions.begin(), partitions.end());
-    return answer;
+    FS_RETURN_IF_ERROR(refusal);
+    Positions positions;
+    for (const GroupPosition& given : partitions) {
+      told[given.partition] = given;
+      owned.insert(given.partition);
+      if (answer.contains(given.partition)) {
+        positions[given.partition] = answer.at(given.partition);
+      } else if (given.committed) {
+        positions[given.partition] = *given.committed;
+      }
+    }
+    return positions;
   }
   void OnRevoked(std::span<const int32_t> partitions) override {
     ++revoked_count;
@@ -50,6 +62,14 @@ struct Listener final : SourceListener {
   }
 };
 
+// Each instance is on a server of its own, unless a test says otherwise.
+std::string NewServerId() {
+  static int count = 0;
+  return fmt::format("{:016x}", absl::ToUnixNanos(absl::Now()) + ++count);
+}
+
+const Marker kMarker = {.run_id = "0123456789abcdef", .sequence = 7, .keeps_state = false};
+
 struct Seen {
   std::string value, headers;
   std::optional<std::string> key;
@@ -59,8 +79,11 @@ struct Seen {
 
 // One function's end of the connector, used from the test's thread as an instance uses it from its own.
 struct Instance {
-  explicit Instance(std::shared_ptr<Connector> from, const std::string& name = "test") : connector(std::move(from)) {
-    auto opened = connector->OpenSession({name, "id", 0, waker});
+  explicit Instance(std::shared_ptr<Connector> from, const std::string& name = "test", const std::string& server = "")
+      : connector(std::move(from)) {
+    InstanceContext context{name, name + "-id", 0, waker};
+    context.server_id = server.empty() ? NewServerId() : server;
+    auto opened = connector->OpenSession(context);
     EXPECT_TRUE(opened.ok());
     session = *std::move(opened);
   }
@@ -69,6 +92,7 @@ struct Instance {
                                const std::string& servers = BrokerAddress()) {
     auto source = session->OpenSource(0, At("input-groups[0].inputs[0]", servers, topic, extra));
     EXPECT_TRUE(source.ok()) << source.status();
+    listener.answer.insert(positions.begin(), positions.end());
     const absl::Status started = (*source)->Start(positions, listener);
     EXPECT_TRUE(started.ok()) << started;
     return *std::move(source);
@@ -217,7 +241,7 @@ TEST_F(KafkaBroker, CommittedPositionsReachTheGroupAndAFreshMemberStartsThere) {
     ASSERT_TRUE(Produce(*first.Write(topic), 0, 10).ok());
     const auto source = first.Read(topic, {{"group_id", group}});
     ASSERT_TRUE(first.PollUntil(*source, [&] { return first.seen.size() == 10; }).ok());
-    source->Committed({{0, 6}});
+    source->Committed({{0, 6}}, kMarker);
   }
   Instance second(connector_);
   const auto source = second.Read(topic, {{"group_id", group}});
@@ -232,13 +256,13 @@ TEST_F(KafkaBroker, FunctionsThatNameTheSameGroupAndPartitionDoNotDisturbEachOth
   ASSERT_TRUE(Produce(*first.Write(topic), 0, 10).ok());
   auto source = first.Read(topic, same);
   ASSERT_TRUE(first.PollUntil(*source, [&] { return first.seen.size() == 10; }).ok());
-  source->Committed(first.next);
+  source->Committed(first.next, kMarker);
   absl::SleepFor(absl::Seconds(2));  // past the client's commit
 
   Instance second(connector_, "second");
   const auto other = second.Read(topic, same);
   ASSERT_TRUE(second.PollUntil(*other, [&] { return second.seen.size() == 10; }).ok());
-  other->Committed({{0, 1}});
+  other->Committed({{0, 1}}, kMarker);
   ASSERT_TRUE(Produce(*first.Write(topic), 10, 12).ok());
   ASSERT_TRUE(first.PollUntil(*source, [&] { return first.seen.size() == 12; }).ok());
   ASSERT_TRUE(second.PollUntil(*other, [&] { return second.seen.size() == 12; }).ok());
@@ -256,11 +280,11 @@ TEST_P(KafkaRebalance, PartitionsMoveBetweenSourcesWithoutLossOrRepetition) {
 
   // The group keeps the positions between the two, as when no state does: each tells them before it gives up its partitions.
   auto source = first.Read(topic, properties);
-  first.listener.on_revoked = [&] { source->Committed(first.next); };
+  first.listener.on_revoked = [&] { source->Committed(first.next, kMarker); };
   ASSERT_TRUE(first.PollUntil(*source, [&] { return first.seen.size() >= 100; }, 10).ok());
 
   auto other = second.Read(topic, properties);
-  second.listener.on_revoked = [&] { other->Committed(second.next); };
+  second.listener.on_revoked = [&] { other->Committed(second.next, kMarker); };
   const auto both = [&](const std::function<bool()>& is_done) {
     const absl::Time deadline = SteadyNow() + kPatience;
     while (!is_done() && SteadyNow() < deadline) {
@@ -278,7 +302,7 @@ TEST_P(KafkaRebalance, PartitionsMoveBetweenSourcesWithoutLossOrRepetition) {
   both([&] { return first.seen.size() + second.seen.size() >= 300; });
 
   // One leaves, the other takes all.
-  source->Committed(first.next);
+  source->Committed(first.next, kMarker);
   source.reset();
   ASSERT_TRUE(second.PollUntil(*other, [&] { return second.listener.owned.size() == 4; }).ok());
   ASSERT_TRUE(Produce(*sink, 300, 350).ok());
@@ -363,22 +387,143 @@ TEST_F(KafkaBroker, AMissingPartitionIsToldByNumber) {
   EXPECT_FALSE(sink->Write({.value = "y", .key = {}, .headers = {}, .timestamp_ms = kNoTimestamp}).ok());
 }
 
-TEST_F(KafkaBroker, APositionThatIsGoneFollowsTheResetPolicy) {
+TEST_F(KafkaBroker, APositionThatIsGoneFollowsTheResetPolicyOnlyWhereTheUserGaveOne) {
   const std::string topic = NewTopic(1);
   Instance writer(connector_);
-  ASSERT_TRUE(Produce(*writer.Write(topic), 0, 3).ok());
-  Instance resetting(connector_);
-  const auto source = resetting.Read(topic, {{"group_id", NewGroup()}, {"partition", "0"}}, {{0, 100}});
-  ASSERT_TRUE(resetting.PollUntil(*source, [&] { return resetting.seen.size() == 3; }).ok());
+  ASSERT_TRUE(Produce(*writer.Write(topic), 0, 6).ok());
+  DeleteRecords(topic, 0, 2);
   for (const bool has_partition : {false, true}) {
-    Instance strict(connector_);
+    for (const int64_t position : {1, 100}) {
+      Properties properties;
+      if (has_partition) properties.emplace_back("partition", "0");
+      properties.emplace_back("group_id", NewGroup());
+      Instance silent(connector_);
+      const auto source = silent.Read(topic, properties, {{0, position}});
+      const absl::Status status = silent.PollUntil(*source, [&] { return !silent.seen.empty(); });
+      EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
+      EXPECT_THAT(std::string(Message(status)), HasSubstr("partition 0"));
+      EXPECT_THAT(std::string(Message(status)), HasSubstr(position == 1 ? "begins at 2, so 1 records were removed" : "ends at 6"));
+      EXPECT_THAT(std::string(Message(status)), HasSubstr("auto.offset.reset"));
+
+      properties.back().second = NewGroup();
+      properties.emplace_back("auto.offset.reset", "earliest");
+      Instance resetting(connector_);
+      const auto other = resetting.Read(topic, properties, {{0, position}});
+      ASSERT_TRUE(resetting.PollUntil(*other, [&] { return resetting.seen.size() == 4; }).ok());
+      EXPECT_EQ(resetting.seen[0].value, "2");
+    }
+  }
+}
+
+TEST_F(KafkaBroker, WithoutAPositionAndWithPolicyNoneThereIsNoStart) {
+  const std::string topic = NewTopic(1);
+  for (const bool has_partition : {false, true}) {
     Properties properties = {{"group_id", NewGroup()}, {"auto.offset.reset", "none"}};
     if (has_partition) properties.emplace_back("partition", "0");
-    const auto other = strict.Read(topic, properties, {{0, 100}});
-    const absl::Status status = strict.PollUntil(*other, [&] { return !strict.seen.empty(); });
+    Instance instance(connector_);
+    const auto source = instance.Read(topic, properties);
+    const absl::Status status = instance.PollUntil(*source, [] { return false; });
     EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
-    EXPECT_THAT(std::string(Message(status)), HasSubstr("partition 0"));
+    EXPECT_THAT(std::string(Message(status)), HasSubstr("partition 0 has no position yet"));
   }
+}
+
+// A server that was killed in the middle of a transaction leaves the group's offsets undecided until that transaction ends.
+TEST_F(KafkaBroker, AnOpenTransactionOfAnEarlierOwnerHoldsItsPartitionOnlyAndIsWaitedForByName) {
+  const std::string topic = NewTopic(2);
+  const std::string group = NewGroup();
+  Instance writer(connector_);
+  const auto first = writer.Write(topic, {{"partition", "0"}}), second = writer.Write(topic, {{"partition", "1"}});
+  ASSERT_TRUE(Produce(*first, 0, 10).ok() && Produce(*second, 10, 20).ok());
+  OpenTransaction earlier(group, topic, 1, 6, EncodeMarker(kMarker));
+
+  Instance instance(connector_);
+  const auto source = instance.Read(topic, {{"group_id", group}});
+  ASSERT_TRUE(instance.PollUntil(*source, [&] { return instance.seen.size() == 10 && absl::IsUnavailable(instance.last); }).ok());
+  EXPECT_EQ(AsSet(instance.Values()), Numbers(0, 10));
+  EXPECT_THAT(std::string(Message(instance.last)), HasSubstr("transaction of an earlier owner of partition 1"));
+  EXPECT_FALSE(instance.listener.told.contains(1));
+
+  earlier.Commit();
+  ASSERT_TRUE(instance.PollUntil(*source, [&] { return instance.seen.size() == 14; }).ok());
+  EXPECT_EQ(instance.seen[10].value, "16");
+  EXPECT_EQ(instance.listener.told[1].committed, 6);
+  ASSERT_TRUE(instance.listener.told[1].marker.has_value());
+  EXPECT_EQ(*instance.listener.told[1].marker, kMarker);
+}
+
+TEST_F(KafkaBroker, TheMarkerStandsBesideTheGroupsOffsetAndNamesTheFunction) {
+  const std::string topic = NewTopic(1);
+  const std::string group = NewGroup();
+  {
+    Instance first(connector_, "counter");
+    ASSERT_TRUE(Produce(*first.Write(topic), 0, 10).ok());
+    const auto source = first.Read(topic, {{"group_id", group}});
+    ASSERT_TRUE(first.PollUntil(*source, [&] { return first.seen.size() == 10; }).ok());
+    source->Committed({{0, 6}}, kMarker);
+  }
+  Instance second(connector_);
+  const auto source = second.Read(topic, {{"group_id", group}});
+  ASSERT_TRUE(second.PollUntil(*source, [&] { return !second.seen.empty(); }).ok());
+  const GroupPosition& told = second.listener.told.at(0);
+  ASSERT_TRUE(told.marker.has_value());
+  EXPECT_EQ(told.marker->owner, "counter-id");
+  EXPECT_EQ(*told.marker, kMarker);
+  EXPECT_FALSE(told.marker->keeps_state);
+}
+
+TEST_F(KafkaBroker, ARefusedAssignmentIsTheSourcesError) {
+  const std::string topic = NewTopic(1);
+  Instance instance(connector_);
+  instance.listener.refusal = FailedPrecondition("not mine");
+  const auto source = instance.Read(topic, {{"group_id", NewGroup()}});
+  EXPECT_EQ(instance.PollUntil(*source, [] { return false; }), instance.listener.refusal);
+}
+
+// A static member: what its predecessor does while it still closes is refused to that one, and to nobody else.
+TEST_F(KafkaBroker, AKilledOrClosingMembersSuccessorHasItsPartitionsAtOnce) {
+  const std::string topic = NewTopic(2);
+  const Properties properties = {{"group_id", NewGroup()}};
+  Instance writer(connector_);
+  const auto sink = writer.Write(topic);
+  auto before = std::make_unique<Instance>(connector_, "same", "5e44e4");
+  auto old = before->Read(topic, properties);
+  ASSERT_TRUE(before->PollUntil(*old, [&] { return before->listener.owned.size() == 2; }).ok());
+  for (int round = 0; round < 3; ++round) {
+    // In the first round the old one still lives, as after a kill that nobody has noticed; then they close while the next one joins.
+    if (round > 0) old.reset();
+    auto after = std::make_unique<Instance>(connector_, "same", "5e44e4");
+    const absl::Time start = absl::Now();
+    auto source = after->Read(topic, properties);
+    ASSERT_TRUE(after->PollUntil(*source, [&] { return after->listener.owned.size() == 2; }).ok());
+    EXPECT_LT(absl::Now() - start, absl::Seconds(3));
+    ASSERT_TRUE(Produce(*sink, round * 10, round * 10 + 10).ok());
+    ASSERT_TRUE(after->PollUntil(*source, [&] { return after->seen.size() >= 10; }).ok());
+    EXPECT_EQ(after->listener.lost_count, 0);
+    source->Committed(after->next, kMarker);
+    before = std::move(after);
+    old = std::move(source);
+  }
+}
+
+TEST_F(KafkaBroker, ATopicMadeAnewWhileItIsReadEndsTheRunAndTheNextSaysWhy) {
+  const std::string topic = NewTopic(1);
+  Instance instance(connector_);
+  ASSERT_TRUE(Produce(*instance.Write(topic), 0, 5).ok());
+  const auto source = instance.Read(topic, {{"group_id", NewGroup()}});
+  ASSERT_TRUE(instance.PollUntil(*source, [&] { return instance.seen.size() == 5; }).ok());
+  DeleteTopic(topic);
+  ASSERT_TRUE(instance.PollUntil(*source, [&] { return absl::IsUnavailable(instance.last); }).ok());
+  EXPECT_THAT(std::string(Message(instance.last)), HasSubstr(topic));
+  CreateTopic(topic, 1);
+  const absl::Status status = instance.PollUntil(*source, [] { return false; });
+  EXPECT_TRUE(absl::IsOutOfRange(status) || absl::IsFailedPrecondition(status)) << status;
+
+  Instance next(connector_);
+  const auto again = next.Read(topic, {{"group_id", NewGroup()}}, instance.next);
+  const absl::Status refused = next.PollUntil(*again, [] { return false; });
+  EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition) << refused;
+  EXPECT_THAT(std::string(Message(refused)), HasSubstr("offset 5, where this function left off, does not exist: the topic ends at 0"));
 }
 
 TEST_F(KafkaBroker, ARecordThatIsTooLargeIsNamedWithItsLimit) {

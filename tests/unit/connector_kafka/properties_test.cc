@@ -175,17 +175,20 @@ TEST(KafkaProperties, DefaultsAreSafeAndYieldToTheUser) {
   EXPECT_EQ(ValueOf(**chosen, "enable.idempotence"), "false");
   EXPECT_TRUE(MakeKafkaConnector()->ValidateOutput(unsafe).ok());
 
-  const auto consumer = ConsumerConf(*ReadInput(Input()), "id");
+  const auto consumer = ConsumerConf(*ReadInput(Input()), "id", "member");
   ASSERT_TRUE(consumer.ok()) << consumer.status();
   EXPECT_EQ(ValueOf(**consumer, "isolation.level"), "read_committed");
   EXPECT_EQ(ValueOf(**consumer, "enable.auto.offset.store"), "false");
-  EXPECT_TRUE(ValueOf(**consumer, "auto.offset.reset") == "earliest" || ValueOf(**consumer, "auto.offset.reset") == "smallest");
+  EXPECT_EQ(ReadInput(Input())->reset, Reset::kEarliest);
+  EXPECT_EQ(ValueOf(**consumer, "group.instance.id"), "member");
+  EXPECT_EQ(ValueOf(**consumer, "session.timeout.ms"), "10000");
 }
 
 TEST(KafkaProperties, NoneIsTheJavaClientsWordForAnErrorOnReset) {
   const auto settings = ReadInput(Input({{"auto.offset.reset", "none", false, false, 8}}));
   ASSERT_TRUE(settings.ok()) << settings.status();
-  EXPECT_EQ(settings->client.properties.at("auto.offset.reset"), "error");
+  EXPECT_EQ(settings->reset, Reset::kNone);
+  EXPECT_TRUE(settings->is_reset_given);
 }
 
 TEST(KafkaProperties, CheckingSaslDoesNotReachOut) {
@@ -198,6 +201,17 @@ TEST(KafkaProperties, CheckingSaslDoesNotReachOut) {
   ExpectRefused(MakeKafkaConnector()->ValidateInput(
                     Input({{"security.protocol", "ssl", false, false, 8}, {"ssl.ca.location", "/nonexistent/ca.pem", false, false, 9}})),
                 {"ssl.ca.location"});
+}
+
+TEST(KafkaProperties, AMemberIsStaticByTheClassicProtocolAndAsTheUserSays) {
+  const auto conf = [](std::vector<config::Property> properties) {
+    return *ConsumerConf(*ReadInput(Input(std::move(properties))), "id", "member");
+  };
+  const auto own = conf({{"group.instance.id", "mine", false, false, 8}, {"session.timeout.ms", "30000", false, false, 9}});
+  EXPECT_EQ(ValueOf(*own, "group.instance.id"), "mine");
+  EXPECT_EQ(ValueOf(*own, "session.timeout.ms"), "30000");
+  EXPECT_EQ(ValueOf(*conf({{"group.protocol", "consumer", false, false, 8}}), "group.instance.id"), "");
+  EXPECT_EQ(ValueOf(*conf({{"partition", "0", false, false, 8}}), "group.instance.id"), "");
 }
 
 }  // namespace

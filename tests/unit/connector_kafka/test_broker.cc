@@ -23,6 +23,7 @@ namespace {
 
 using RdKafkaNewTopic = std::unique_ptr<rd_kafka_NewTopic_t, Destroy<rd_kafka_NewTopic_destroy>>;
 using RdKafkaDeleteTopic = std::unique_ptr<rd_kafka_DeleteTopic_t, Destroy<rd_kafka_DeleteTopic_destroy>>;
+using RdKafkaDeleteRecords = std::unique_ptr<rd_kafka_DeleteRecords_t, Destroy<rd_kafka_DeleteRecords_destroy>>;
 using RdKafkaGroupOffsets = std::unique_ptr<rd_kafka_ListConsumerGroupOffsets_t, Destroy<rd_kafka_ListConsumerGroupOffsets_destroy>>;
 using PlainClient = std::unique_ptr<rd_kafka_t, Destroy<rd_kafka_destroy>>;
 
@@ -137,6 +138,51 @@ std::map<std::string, CommittedOffset> CommittedBy(const std::string& group) {
   }
   return committed;
 }
+
+void DeleteRecords(const std::string& topic, int32_t partition, int64_t before) {
+  const PlainClient admin = NewClient(RD_KAFKA_PRODUCER, {});
+  const RdKafkaQueue queue(rd_kafka_queue_new(admin.get()));
+  const RdKafkaPartitions offsets(rd_kafka_topic_partition_list_new(1));
+  rd_kafka_topic_partition_list_add(offsets.get(), topic.c_str(), partition)->offset = before;
+  const RdKafkaDeleteRecords unwanted(rd_kafka_DeleteRecords_new(offsets.get()));
+  rd_kafka_DeleteRecords_t* list[] = {unwanted.get()};
+  rd_kafka_DeleteRecords(admin.get(), list, 1, nullptr, queue.get());
+  ExpectAnswer(*queue, "DeleteRecords");
+}
+
+namespace {
+
+constexpr int kTimeoutMs = 20000;
+
+void ExpectDone(rd_kafka_error_t* error) {
+  const RdKafkaError owned(error);
+  ASSERT_EQ(error, nullptr) << rd_kafka_error_string(error);
+}
+
+}  // namespace
+
+OpenTransaction::OpenTransaction(const std::string& group, const std::string& topic, int32_t partition, int64_t offset,
+                                 const std::string& metadata) {
+  RdKafkaConf conf(rd_kafka_conf_new());
+  rd_kafka_conf_set(conf.get(), "bootstrap.servers", BrokerAddress().c_str(), nullptr, 0);
+  rd_kafka_conf_set(conf.get(), "transactional.id", NewTopic(0, false).c_str(), nullptr, 0);
+  char reason[256];
+  producer_ = rd_kafka_new(RD_KAFKA_PRODUCER, conf.release(), reason, sizeof(reason));
+  ExpectDone(rd_kafka_init_transactions(producer_, kTimeoutMs));
+  ExpectDone(rd_kafka_begin_transaction(producer_));
+  const RdKafkaPartitions offsets(rd_kafka_topic_partition_list_new(1));
+  rd_kafka_topic_partition_t* element = rd_kafka_topic_partition_list_add(offsets.get(), topic.c_str(), partition);
+  element->offset = offset;
+  element->metadata = rd_kafka_mem_malloc(nullptr, metadata.size());
+  element->metadata_size = metadata.size();
+  metadata.copy(static_cast<char*>(element->metadata), metadata.size());
+  const RdKafkaGroupMetadata member(rd_kafka_consumer_group_metadata_new(group.c_str()));
+  ExpectDone(rd_kafka_send_offsets_to_transaction(producer_, offsets.get(), member.get(), kTimeoutMs));
+}
+
+OpenTransaction::~OpenTransaction() { rd_kafka_destroy(producer_); }
+
+void OpenTransaction::Commit() { ExpectDone(rd_kafka_commit_transaction(producer_, kTimeoutMs)); }
 
 Doorway::Doorway() {
   const int fd = BoundSocket(0);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/thread.h"
+#include "connector/kafka/handles.h"
 
 namespace fs::connector::kafka {
 
@@ -19,6 +20,19 @@ std::string BrokerAddress();
 std::string NewTopic(int partitions, bool create = true);
 void CreateTopic(const std::string& topic, int partitions);
 void DeleteTopic(const std::string& topic);
+// As retention does.
+void DeleteRecords(const std::string& topic, int32_t partition, int64_t before);
+
+// A transaction that has set a group's offset and is neither committed nor aborted, as a crashed producer leaves it.
+class OpenTransaction {
+ public:
+  OpenTransaction(const std::string& group, const std::string& topic, int32_t partition, int64_t offset, const std::string& metadata);
+  ~OpenTransaction();
+  void Commit();
+
+ private:
+  rd_kafka_t* producer_;
+};
 
 // The values of a topic's partition 0 up to its end, as a reader of committed records sees them.
 std::vector<std::string> ReadCommitted(const std::string& topic);

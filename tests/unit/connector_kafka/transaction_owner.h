@@ -30,7 +30,13 @@ inline absl::Time Patience() { return SteadyNow() + absl::Seconds(20); }
 
 struct Owner {
   struct Listener final : SourceListener {
-    Positions OnAssigned(std::span<const int32_t>) override { return {}; }
+    absl::StatusOr<Positions> OnAssigned(std::span<const GroupPosition> partitions) override {
+      Positions positions;
+      for (const GroupPosition& given : partitions) {
+        if (given.committed) positions[given.partition] = *given.committed;
+      }
+      return positions;
+    }
     void OnRevoked(std::span<const int32_t>) override {}
     void OnLost(std::span<const int32_t>) override {}
   };

@@ -222,9 +222,12 @@ TEST_F(KafkaTransaction, WhoWroteIntoTheFunctionsOwnGroupIsFoundOut) {
   auto source = *session->OpenSource(0, KafkaEndpoint("i", BrokerAddress(), in_, {{"group_id", PrivateName(id_, 0)}, {"partition", "0"}}));
   Owner::Listener listener;
   ASSERT_TRUE(source->Start({}, listener).ok());
-  source->Committed({{0, 3}});
-  source.reset();
-  ASSERT_TRUE(Becomes([&] { return CommittedBy(PrivateName(id_, 0))[in_].offset == 3; }));
+  ASSERT_TRUE(Becomes([&] {
+    std::vector<Record> records;
+    static_cast<void>(source->Poll(1, 1, records));
+    source->Committed({{0, 3}}, {"ab", 1});
+    return CommittedBy(PrivateName(id_, 0))[in_].offset == 3;
+  }));
   const absl::Status refused = Open(id_)->decider->Recover(Patience()).status();
   EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(Message(refused)), HasSubstr(in_));

@@ -64,7 +64,7 @@ TEST(EventTimeTest, AWatermarkIsTheNewestTimestampLessTheBoundLessOne) {
 
 TEST(EventTimeTest, AssignedPartitionsHoldBackUntilTheyAreSeenOrQuietForLong) {
   EventTime time(Config(), {0}, 1, true, kStart);
-  time.Assigned(0, std::array<int32_t, 3>{0, 1, 2}, kStart);
+  for (const int32_t partition : {0, 1, 2}) time.Assigned(0, partition, kStart);
   Observe(time, 0, At(5000, 0));
   Observe(time, 0, At(3000, 1));
   EXPECT_EQ(Next(time), kNone);
@@ -97,7 +97,7 @@ TEST(EventTimeTest, NothingToWaitForWithoutAnythingToHoldBack) {
 
 TEST(EventTimeTest, OutputsGetWhatWasEmittedButNoMoreThanTheSlowestSource) {
   EventTime time(Config(), {0, 1}, 2, true, kStart);
-  time.Assigned(1, std::array<int32_t, 1>{0}, kStart);
+  time.Assigned(1, 0, kStart);
   Observe(time, 0, At(5001));
   EXPECT_EQ(Next(time), 5000);
   time.Emitted(0, 5000);

@@ -30,21 +30,26 @@ from fs_client.errors import (
     ServerError,
 )
 from fs_client.models import (
+    Checkpoint,
     FunctionDescription,
     FunctionInfo,
     InputPosition,
+    LogLine,
     PublishResult,
+    Rates,
     Record,
     RetainedCheckpoint,
     ServerInfo,
     ShowFunctionsResult,
     TopicInfo,
+    Traffic,
 )
-from fs_client.streams import Subscription
+from fs_client.streams import LogStream, Subscription
 
 __all__ = [
     "AuthenticationError",
     "BadRequestError",
+    "Checkpoint",
     "ClientError",
     "ConfigurationError",
     "ConflictError",
@@ -61,12 +66,15 @@ __all__ = [
     "InternalServerError",
     "KafkaInput",
     "KafkaOutput",
+    "LogLine",
+    "LogStream",
     "NetworkError",
     "NotFoundError",
     "PackagingError",
     "PackagingWarning",
     "PermissionDeniedError",
     "PublishResult",
+    "Rates",
     "Record",
     "ResourceExhaustedError",
     "RetainedCheckpoint",
@@ -75,6 +83,7 @@ __all__ = [
     "ShowFunctionsResult",
     "Subscription",
     "TopicInfo",
+    "Traffic",
     "WasmTaskBuilder",
     "WasmTaskConfig",
     "__version__",

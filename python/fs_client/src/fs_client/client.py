@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import Optional, Union
+from typing import Literal, Optional, Union
 
 import grpc
 
@@ -14,18 +14,21 @@ from fs_client.analysis import Entry, NativeNeed, Project, Runtime, analyze, ent
 from fs_client.config import WasmTaskConfig
 from fs_client.errors import ClientError, ConfigurationError, PackagingError, PackagingWarning, ServerError
 from fs_client.models import (
+    Checkpoint,
     FunctionDescription,
     FunctionInfo,
     InputPosition,
     PublishResult,
+    Rates,
     RetainedCheckpoint,
     ServerInfo,
     ShowFunctionsResult,
     TopicInfo,
+    Traffic,
 )
 from fs_client.package import MAX_PACKAGE_BYTES, build_package
 from fs_client.rpc import Connection, Options
-from fs_client.streams import Publishable, Subscription, publish_batches, to_batches
+from fs_client.streams import LogStream, Publishable, Subscription, publish_batches, to_batches
 from fs_client.upload import upload
 
 
@@ -178,11 +181,23 @@ class FsClient:
             processed=one.processed,
             emitted=one.emitted,
             checkpoint_id=one.checkpoint_id,
-            positions=[InputPosition(at.source_id, at.topic, at.partition, at.offset) for at in one.positions],
+            positions=[
+                InputPosition(at.source_id, at.topic, at.partition, at.offset, at.end_offset if at.HasField("end_offset") else None)
+                for at in one.positions
+            ],
             last_error=one.last_error,
             retried=one.retried,
             skipped=one.skipped,
             dead_lettered=one.dead_lettered,
+            last_error_ms=one.last_error_ms,
+            rates=_rates(one.rates),
+            last_checkpoint=_last_checkpoint(one.last_checkpoint) if one.HasField("last_checkpoint") else None,
+            memory_bytes=one.memory_bytes,
+            state_bytes=one.state_bytes,
+            exceptions=one.exceptions,
+            log_lines_dropped=one.log_lines_dropped,
+            inputs=[Traffic(at.source_id, at.topic, at.messages, at.bytes) for at in one.inputs],
+            outputs=[Traffic(at.source_id, at.topic, at.messages, at.bytes) for at in one.outputs],
         )
 
     def call_function(self, name: str, payload: bytes = b"", *, timeout: Optional[float] = None) -> bytes:
@@ -199,6 +214,17 @@ class FsClient:
         response = self._connection.call(self._connection.extensions.CallFunction, request, f"call {name}", timeout)
         answer: bytes = response.answer
         return answer
+
+    def logs(self, name: str, *, tail: Optional[int] = None, follow: bool = False, timeout: Optional[float] = None) -> LogStream:
+        """The lines of a function's own log, oldest first; with `tail` only the last so many.
+
+        With `follow` the iteration goes on with what is written, until the function is dropped. `timeout` ends the whole stream with a
+        FunctionStreamTimeoutError; without it the stream may last. NotFoundError, from the iteration, where there is none of that name.
+        """
+        if tail is not None and (isinstance(tail, bool) or not isinstance(tail, int) or tail < 0):
+            raise ClientError(f"tail={tail!r}: a number of lines, 0 or more, is expected")
+        request = pb.LogsRequest(function_name=_name(name), tail=tail, follow=follow)
+        return LogStream(self._connection, request, None if timeout is None else self._connection.timeout(timeout))
 
     # Retained checkpoints
 
@@ -306,6 +332,19 @@ class FsClient:
             if error.grpc_code is grpc.StatusCode.UNIMPLEMENTED or project.natives:
                 return None
             raise
+
+
+def _rates(rates: pb.Rates) -> Rates:
+    def seconds(field: Literal["p50_seconds", "p95_seconds", "p99_seconds"]) -> Optional[float]:
+        return getattr(rates, field) if rates.HasField(field) else None
+
+    return Rates(
+        rates.processed_per_second, rates.emitted_per_second, seconds("p50_seconds"), seconds("p95_seconds"), seconds("p99_seconds")
+    )
+
+
+def _last_checkpoint(checkpoint: pb.Checkpoint) -> Checkpoint:
+    return Checkpoint(checkpoint.id, checkpoint.time_ms, checkpoint.seconds, checkpoint.bytes)
 
 
 def _for_server(project: Project, info: ServerInfo, include: Collection[str]) -> Project:

@@ -27,18 +27,75 @@ class ShowFunctionsResult:
 
 @dataclass(frozen=True)
 class InputPosition:
-    """Where a function reads on: `offset` is that of the next message, as of the last checkpoint."""
+    """Where a function reads on: `offset` is that of the next message, as of the last checkpoint.
+
+    `end_offset` is that of the next message to arrive, None while it is not known, and `lag` what lies between: messages, of a file
+    bytes.
+    """
 
     source_id: int
     topic: str
     partition: int
     offset: int
+    end_offset: Optional[int] = None
+
+    @property
+    def lag(self) -> Optional[int]:
+        return None if self.end_offset is None else max(self.end_offset - self.offset, 0)
+
+
+@dataclass(frozen=True)
+class Rates:
+    """How fast a function is: messages in the last ten seconds, and how long `process` takes for one of them.
+
+    The percentiles are of all messages where there were none in the last ten seconds, and None before the first.
+    """
+
+    processed_per_second: float = 0.0
+    emitted_per_second: float = 0.0
+    p50_seconds: Optional[float] = None
+    p95_seconds: Optional[float] = None
+    p99_seconds: Optional[float] = None
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A completed checkpoint: when, how long it took, and how many bytes it made durable."""
+
+    id: int
+    time_ms: int
+    seconds: float
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """What went through one input (of group `source_id`) or one output."""
+
+    source_id: int
+    topic: str
+    messages: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """A line of a function's own log; `time` is RFC 3339 in UTC, `text` has control characters as escapes."""
+
+    time: str
+    level: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.time} {self.level} {self.text}"
 
 
 @dataclass(frozen=True)
 class FunctionDescription:
     """All that the server tells of one function. Counters start at zero with the server.
 
+    `reason` says why it is FAILED or RESTARTING, or what a RUNNING one waits for. `last_error` has the user's traceback.
+    `last_checkpoint` is None before the first since the server started.
     `processed` counts neither `skipped` nor `dead_lettered` messages; both are counted when they are committed. `retried` counts the
     further attempts at messages that failed.
     """
@@ -57,6 +114,15 @@ class FunctionDescription:
     retried: int
     skipped: int
     dead_lettered: int
+    last_error_ms: int = 0
+    rates: Rates = field(default_factory=Rates)
+    last_checkpoint: Optional[Checkpoint] = None
+    memory_bytes: int = 0
+    state_bytes: int = 0
+    exceptions: int = 0
+    log_lines_dropped: int = 0
+    inputs: list[Traffic] = field(default_factory=list)
+    outputs: list[Traffic] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

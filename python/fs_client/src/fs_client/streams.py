@@ -1,20 +1,22 @@
-"""Publishing to and reading from the server's embedded topics."""
+"""Streams to and from a server: publishing to its topics, reading them, and functions' logs."""
 
 from __future__ import annotations
 
 import queue
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Optional, Union
+from typing import Any, Generic, Optional, TypeVar, Union
 
 import grpc
 
 from fs_client._proto import function_stream_pb2 as pb
 from fs_client.errors import ClientError, FunctionStreamTimeoutError
-from fs_client.models import PublishResult, Record
+from fs_client.models import LogLine, PublishResult, Record
 from fs_client.rpc import Connection, check_status
 
 Publishable = Union[Record, bytes, str]
+Item = TypeVar("Item")
+Self = TypeVar("Self", bound="_Stream[Any]")
 
 BATCH_RECORDS = 1000
 BATCH_BYTES = 512 * 1024
@@ -131,28 +133,31 @@ class _Publishing:
                 self.changed.notify_all()
 
 
-class Subscription:
-    """The messages of a topic, as they come; an iterator, and a context manager that ends the stream.
+class _Stream(Generic[Item]):
+    """What a server's stream brings, one by one; an iterator, and a context manager that ends the stream.
 
     Raises a ServerError from the iteration where the server refuses or the connection breaks.
     """
 
-    def __init__(self, connection: Connection, request: pb.SubscribeRequest, timeout: Optional[float]) -> None:
+    def __init__(self, connection: Connection, doing: str, method: Any, request: Any, timeout: Optional[float]) -> None:
         self._connection = connection
-        self._doing = f"subscribe to {request.topic}"
+        self._doing = doing
         self._is_closed = False
-        with connection.failures(self._doing):
-            self._call: Any = connection.extensions.Subscribe(request, timeout=timeout)
-        self._records: Iterator[Record] = iter(())
+        with connection.failures(doing):
+            self._call: Any = method(request, timeout=timeout)
+        self._items: Iterator[Item] = iter(())
 
-    def __iter__(self) -> Subscription:
+    def _unpack(self, response: Any) -> list[Item]:
+        raise NotImplementedError
+
+    def __iter__(self: Self) -> Self:
         return self
 
-    def __next__(self) -> Record:
+    def __next__(self) -> Item:
         while True:
-            record = next(self._records, None)
-            if record is not None:
-                return record
+            item = next(self._items, None)
+            if item is not None:
+                return item
             if self._is_closed:
                 raise StopIteration
             with self._connection.failures(self._doing):
@@ -165,20 +170,41 @@ class Subscription:
                     if self._is_closed and isinstance(error, grpc.Call) and error.code() is grpc.StatusCode.CANCELLED:
                         raise StopIteration from None
                     raise
-            if int(response.status_code) != pb.STATUS_UNKNOWN or not response.records:
+            items = self._unpack(response)
+            if int(response.status_code) != pb.STATUS_UNKNOWN or not items:
                 check_status(response)
-            self._records = iter([_from_proto(record) for record in response.records])
+            self._items = iter(items)
 
     def close(self) -> None:
         """Ends the stream; from any thread. An iteration that waits elsewhere ends."""
         self._is_closed = True
         self._call.cancel()
 
-    def __enter__(self) -> Subscription:
+    def __enter__(self: Self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+class Subscription(_Stream[Record]):
+    """The messages of a topic, as they come."""
+
+    def __init__(self, connection: Connection, request: pb.SubscribeRequest, timeout: Optional[float]) -> None:
+        super().__init__(connection, f"subscribe to {request.topic}", connection.extensions.Subscribe, request, timeout)
+
+    def _unpack(self, response: pb.SubscribeResponse) -> list[Record]:
+        return [_from_proto(record) for record in response.records]
+
+
+class LogStream(_Stream[LogLine]):
+    """The lines of a function's log, as they come."""
+
+    def __init__(self, connection: Connection, request: pb.LogsRequest, timeout: Optional[float]) -> None:
+        super().__init__(connection, f"logs of {request.function_name}", connection.extensions.ReadLogs, request, timeout)
+
+    def _unpack(self, response: pb.LogsResponse) -> list[LogLine]:
+        return [LogLine(line.time, line.level, line.text) for line in response.lines]
 
 
 def _record(one: object) -> Record:

@@ -1,3 +1,3 @@
 """Generated from proto/function_stream.proto by scripts/generate_stubs.sh; not for editing."""
 
-PROTO_SHA256 = "94e774213034805fd3c7712c92380374fca82209bb784826ed0bf7816b05b556"
+PROTO_SHA256 = "92b5ad9e2ad400deffa1cbd81ab10932f999e059846170dbef349f0d481cf7f4"

@@ -266,7 +266,7 @@ class DescribeFunctionRequest(_message.Message):
     def __init__(self, function_name: _Optional[str] = ...) -> None: ...
 
 class DescribeFunctionResponse(_message.Message):
-    __slots__ = ("status_code", "message", "function", "reason", "since_ms", "restarts", "processed", "emitted", "checkpoint_id", "positions", "last_error", "retried", "skipped", "dead_lettered")
+    __slots__ = ("status_code", "message", "function", "reason", "since_ms", "restarts", "processed", "emitted", "checkpoint_id", "positions", "last_error", "retried", "skipped", "dead_lettered", "last_error_ms", "rates", "last_checkpoint", "memory_bytes", "state_bytes", "exceptions", "log_lines_dropped", "inputs", "outputs")
     STATUS_CODE_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     FUNCTION_FIELD_NUMBER: _ClassVar[int]
@@ -281,6 +281,15 @@ class DescribeFunctionResponse(_message.Message):
     RETRIED_FIELD_NUMBER: _ClassVar[int]
     SKIPPED_FIELD_NUMBER: _ClassVar[int]
     DEAD_LETTERED_FIELD_NUMBER: _ClassVar[int]
+    LAST_ERROR_MS_FIELD_NUMBER: _ClassVar[int]
+    RATES_FIELD_NUMBER: _ClassVar[int]
+    LAST_CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
+    STATE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    EXCEPTIONS_FIELD_NUMBER: _ClassVar[int]
+    LOG_LINES_DROPPED_FIELD_NUMBER: _ClassVar[int]
+    INPUTS_FIELD_NUMBER: _ClassVar[int]
+    OUTPUTS_FIELD_NUMBER: _ClassVar[int]
     status_code: StatusCode
     message: str
     function: FunctionInfo
@@ -295,19 +304,98 @@ class DescribeFunctionResponse(_message.Message):
     retried: int
     skipped: int
     dead_lettered: int
-    def __init__(self, status_code: _Optional[_Union[StatusCode, str]] = ..., message: _Optional[str] = ..., function: _Optional[_Union[FunctionInfo, _Mapping]] = ..., reason: _Optional[str] = ..., since_ms: _Optional[int] = ..., restarts: _Optional[int] = ..., processed: _Optional[int] = ..., emitted: _Optional[int] = ..., checkpoint_id: _Optional[int] = ..., positions: _Optional[_Iterable[_Union[InputPosition, _Mapping]]] = ..., last_error: _Optional[str] = ..., retried: _Optional[int] = ..., skipped: _Optional[int] = ..., dead_lettered: _Optional[int] = ...) -> None: ...
+    last_error_ms: int
+    rates: Rates
+    last_checkpoint: Checkpoint
+    memory_bytes: int
+    state_bytes: int
+    exceptions: int
+    log_lines_dropped: int
+    inputs: _containers.RepeatedCompositeFieldContainer[Traffic]
+    outputs: _containers.RepeatedCompositeFieldContainer[Traffic]
+    def __init__(self, status_code: _Optional[_Union[StatusCode, str]] = ..., message: _Optional[str] = ..., function: _Optional[_Union[FunctionInfo, _Mapping]] = ..., reason: _Optional[str] = ..., since_ms: _Optional[int] = ..., restarts: _Optional[int] = ..., processed: _Optional[int] = ..., emitted: _Optional[int] = ..., checkpoint_id: _Optional[int] = ..., positions: _Optional[_Iterable[_Union[InputPosition, _Mapping]]] = ..., last_error: _Optional[str] = ..., retried: _Optional[int] = ..., skipped: _Optional[int] = ..., dead_lettered: _Optional[int] = ..., last_error_ms: _Optional[int] = ..., rates: _Optional[_Union[Rates, _Mapping]] = ..., last_checkpoint: _Optional[_Union[Checkpoint, _Mapping]] = ..., memory_bytes: _Optional[int] = ..., state_bytes: _Optional[int] = ..., exceptions: _Optional[int] = ..., log_lines_dropped: _Optional[int] = ..., inputs: _Optional[_Iterable[_Union[Traffic, _Mapping]]] = ..., outputs: _Optional[_Iterable[_Union[Traffic, _Mapping]]] = ...) -> None: ...
+
+class Rates(_message.Message):
+    __slots__ = ("processed_per_second", "emitted_per_second", "p50_seconds", "p95_seconds", "p99_seconds")
+    PROCESSED_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    EMITTED_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    P50_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    P95_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    P99_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    processed_per_second: float
+    emitted_per_second: float
+    p50_seconds: float
+    p95_seconds: float
+    p99_seconds: float
+    def __init__(self, processed_per_second: _Optional[float] = ..., emitted_per_second: _Optional[float] = ..., p50_seconds: _Optional[float] = ..., p95_seconds: _Optional[float] = ..., p99_seconds: _Optional[float] = ...) -> None: ...
+
+class Checkpoint(_message.Message):
+    __slots__ = ("id", "time_ms", "seconds", "bytes")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
+    BYTES_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    time_ms: int
+    seconds: float
+    bytes: int
+    def __init__(self, id: _Optional[int] = ..., time_ms: _Optional[int] = ..., seconds: _Optional[float] = ..., bytes: _Optional[int] = ...) -> None: ...
+
+class Traffic(_message.Message):
+    __slots__ = ("source_id", "topic", "messages", "bytes")
+    SOURCE_ID_FIELD_NUMBER: _ClassVar[int]
+    TOPIC_FIELD_NUMBER: _ClassVar[int]
+    MESSAGES_FIELD_NUMBER: _ClassVar[int]
+    BYTES_FIELD_NUMBER: _ClassVar[int]
+    source_id: int
+    topic: str
+    messages: int
+    bytes: int
+    def __init__(self, source_id: _Optional[int] = ..., topic: _Optional[str] = ..., messages: _Optional[int] = ..., bytes: _Optional[int] = ...) -> None: ...
 
 class InputPosition(_message.Message):
-    __slots__ = ("source_id", "topic", "partition", "offset")
+    __slots__ = ("source_id", "topic", "partition", "offset", "end_offset")
     SOURCE_ID_FIELD_NUMBER: _ClassVar[int]
     TOPIC_FIELD_NUMBER: _ClassVar[int]
     PARTITION_FIELD_NUMBER: _ClassVar[int]
     OFFSET_FIELD_NUMBER: _ClassVar[int]
+    END_OFFSET_FIELD_NUMBER: _ClassVar[int]
     source_id: int
     topic: str
     partition: int
     offset: int
-    def __init__(self, source_id: _Optional[int] = ..., topic: _Optional[str] = ..., partition: _Optional[int] = ..., offset: _Optional[int] = ...) -> None: ...
+    end_offset: int
+    def __init__(self, source_id: _Optional[int] = ..., topic: _Optional[str] = ..., partition: _Optional[int] = ..., offset: _Optional[int] = ..., end_offset: _Optional[int] = ...) -> None: ...
+
+class LogsRequest(_message.Message):
+    __slots__ = ("function_name", "tail", "follow")
+    FUNCTION_NAME_FIELD_NUMBER: _ClassVar[int]
+    TAIL_FIELD_NUMBER: _ClassVar[int]
+    FOLLOW_FIELD_NUMBER: _ClassVar[int]
+    function_name: str
+    tail: int
+    follow: bool
+    def __init__(self, function_name: _Optional[str] = ..., tail: _Optional[int] = ..., follow: bool = ...) -> None: ...
+
+class LogLine(_message.Message):
+    __slots__ = ("time", "level", "text")
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    LEVEL_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    time: str
+    level: str
+    text: str
+    def __init__(self, time: _Optional[str] = ..., level: _Optional[str] = ..., text: _Optional[str] = ...) -> None: ...
+
+class LogsResponse(_message.Message):
+    __slots__ = ("status_code", "message", "lines")
+    STATUS_CODE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    LINES_FIELD_NUMBER: _ClassVar[int]
+    status_code: StatusCode
+    message: str
+    lines: _containers.RepeatedCompositeFieldContainer[LogLine]
+    def __init__(self, status_code: _Optional[_Union[StatusCode, str]] = ..., message: _Optional[str] = ..., lines: _Optional[_Iterable[_Union[LogLine, _Mapping]]] = ...) -> None: ...
 
 class CallFunctionRequest(_message.Message):
     __slots__ = ("function_name", "payload")

@@ -338,6 +338,11 @@ class FunctionStreamExtensionsStub(object):
                 request_serializer=function__stream__pb2.ServerInfoRequest.SerializeToString,
                 response_deserializer=function__stream__pb2.ServerInfoResponse.FromString,
                 )
+        self.ReadLogs = channel.unary_stream(
+                '/function_stream.FunctionStreamExtensions/ReadLogs',
+                request_serializer=function__stream__pb2.LogsRequest.SerializeToString,
+                response_deserializer=function__stream__pb2.LogsResponse.FromString,
+                )
 
 
 class FunctionStreamExtensionsServicer(object):
@@ -423,6 +428,12 @@ class FunctionStreamExtensionsServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReadLogs(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_FunctionStreamExtensionsServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -490,6 +501,11 @@ def add_FunctionStreamExtensionsServicer_to_server(servicer, server):
                     servicer.GetServerInfo,
                     request_deserializer=function__stream__pb2.ServerInfoRequest.FromString,
                     response_serializer=function__stream__pb2.ServerInfoResponse.SerializeToString,
+            ),
+            'ReadLogs': grpc.unary_stream_rpc_method_handler(
+                    servicer.ReadLogs,
+                    request_deserializer=function__stream__pb2.LogsRequest.FromString,
+                    response_serializer=function__stream__pb2.LogsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -719,5 +735,22 @@ class FunctionStreamExtensions(object):
         return grpc.experimental.unary_unary(request, target, '/function_stream.FunctionStreamExtensions/GetServerInfo',
             function__stream__pb2.ServerInfoRequest.SerializeToString,
             function__stream__pb2.ServerInfoResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def ReadLogs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(request, target, '/function_stream.FunctionStreamExtensions/ReadLogs',
+            function__stream__pb2.LogsRequest.SerializeToString,
+            function__stream__pb2.LogsResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)

@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fs_client._version import __version__
+from fs_client.cli.describe import described, moment
 from fs_client.cli.lines import record_batches
 from fs_client.client import FsClient
 from fs_client.config import WasmTaskConfig
@@ -135,25 +136,30 @@ def describe(context: typer.Context, name: str) -> None:
     if _settings(context).as_json:
         _print_json(asdict(one))
         return
-    for label, value in (
-        ("name", one.name),
-        ("type", one.task_type),
-        ("status", one.status),
-        ("reason", one.reason),
-        ("restarts", one.restarts),
-        ("processed", one.processed),
-        ("emitted", one.emitted),
-        ("retried", one.retried or ""),
-        ("skipped", one.skipped or ""),
-        ("dead letters", one.dead_lettered or ""),
-        ("checkpoint", one.checkpoint_id or "none yet"),
-    ):
-        if value != "":
-            _output.print(f"{label:<12} {value}", markup=False, highlight=False)
-    for at in one.positions:
-        _output.print(f"{'position':<12} input {at.source_id}: {at.topic}[{at.partition}] at {at.offset}", markup=False, highlight=False)
+    for label, value in described(one):
+        _output.print(f"{label:<12} {value}", markup=False, highlight=False)
     if one.last_error:
-        _output.print(f"last error\n{one.last_error}", markup=False, highlight=False)
+        _output.print(f"last error ({moment(one.last_error_ms)})\n{one.last_error}", markup=False, highlight=False)
+
+
+@app.command()
+def logs(
+    context: typer.Context,
+    name: str,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is written, until the function is dropped.")] = False,
+    tail: Annotated[Optional[int], typer.Option("--tail", "-n", min=0, help="Only the last so many lines.")] = None,
+) -> None:
+    """Print what a function has printed and logged."""
+    as_json = _settings(context).as_json
+    with _client(context) as client, client.logs(name, tail=tail, follow=follow) as lines:
+        try:
+            for line in lines:
+                if as_json:
+                    _print_json(asdict(line))
+                else:
+                    print(line, flush=True)
+        except KeyboardInterrupt:
+            raise typer.Exit(130) from None
 
 
 @checkpoints.command("list")

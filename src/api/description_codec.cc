@@ -1,0 +1,66 @@
+#include "api/description_codec.h"
+
+#include "api/function_service.h"
+#include "api/response.h"
+
+namespace fs::api {
+namespace {
+
+void ToWire(const task::EndpointTraffic& traffic, ::function_stream::Traffic& wire) {
+  wire.set_source_id(traffic.source_id);
+  wire.set_topic(ToWireText(traffic.topic));
+  wire.set_messages(traffic.messages);
+  wire.set_bytes(traffic.bytes);
+}
+
+void ToWire(const task::Rates& rates, ::function_stream::Rates& wire) {
+  wire.set_processed_per_second(rates.processed_per_second);
+  wire.set_emitted_per_second(rates.emitted_per_second);
+  if (rates.p50_seconds) wire.set_p50_seconds(*rates.p50_seconds);
+  if (rates.p95_seconds) wire.set_p95_seconds(*rates.p95_seconds);
+  if (rates.p99_seconds) wire.set_p99_seconds(*rates.p99_seconds);
+}
+
+}  // namespace
+
+::function_stream::InputPosition ToWire(const task::InputPosition& from) {
+  ::function_stream::InputPosition position;
+  position.set_source_id(from.source_id);
+  position.set_topic(ToWireText(from.topic));
+  position.set_partition(from.partition);
+  position.set_offset(from.offset);
+  if (from.end_offset) position.set_end_offset(*from.end_offset);
+  return position;
+}
+
+void ToWire(const task::Description& description, ::function_stream::DescribeFunctionResponse& wire) {
+  *wire.mutable_function() = ToWire(description);
+  wire.set_reason(ToWireText(description.reason));
+  wire.set_since_ms(description.since_ms);
+  wire.set_restarts(description.restarts);
+  wire.set_processed(description.processed);
+  wire.set_emitted(description.emitted);
+  wire.set_retried(description.retried);
+  wire.set_skipped(description.skipped);
+  wire.set_dead_lettered(description.dead_lettered);
+  wire.set_checkpoint_id(description.checkpoint.id);
+  if (description.checkpoint.time_ms != 0) {
+    ::function_stream::Checkpoint& checkpoint = *wire.mutable_last_checkpoint();
+    checkpoint.set_id(description.checkpoint.id);
+    checkpoint.set_time_ms(description.checkpoint.time_ms);
+    checkpoint.set_seconds(description.checkpoint.seconds);
+    checkpoint.set_bytes(description.checkpoint.bytes);
+  }
+  wire.set_last_error(ToWireText(description.last_error));
+  wire.set_last_error_ms(description.last_error_ms);
+  ToWire(description.rates, *wire.mutable_rates());
+  wire.set_memory_bytes(description.memory_bytes);
+  wire.set_state_bytes(description.state_bytes);
+  wire.set_exceptions(description.exceptions);
+  wire.set_log_lines_dropped(description.log_lines_dropped);
+  for (const task::EndpointTraffic& input : description.inputs) ToWire(input, *wire.add_inputs());
+  for (const task::EndpointTraffic& output : description.outputs) ToWire(output, *wire.add_outputs());
+  for (const task::InputPosition& from : description.positions) *wire.add_positions() = ToWire(from);
+}
+
+}  // namespace fs::api

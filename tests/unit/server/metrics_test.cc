@@ -1,0 +1,94 @@
+#include "server/metrics.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <regex>
+#include <set>
+#include <string>
+
+namespace fs::server {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+task::Description Busy(std::string name) {
+  task::Description one;
+  one.name = std::move(name);
+  one.status = task::Status::kRunning;
+  one.inputs = {{0, "in", 7, 70}};
+  one.outputs = {{0, "out", 5, 50}};
+  one.positions = {{0, 0, "in", 3, 40, 50}, {0, 0, "in", 4, 9, std::nullopt}};
+  one.checkpoint = {.id = 2, .time_ms = 1'700'000'000'500, .seconds = 0.01, .bytes = 99};
+  one.message_seconds = observe::Histogram(observe::MessageSeconds()).Snapshot();
+  one.checkpoint_seconds = observe::Histogram(observe::CheckpointSeconds()).Snapshot();
+  return one;
+}
+
+std::string Scrape(const std::vector<task::Description>& functions) {
+  observe::Exposition out;
+  CollectFunctions(functions, out);
+  CollectServer({"1.2.3", "3.13", absl::Now()}, {}, {{{"ShowFunctions", 200}, 3}}, out);
+  CollectProcess(out);
+  return out.Text();
+}
+
+// Every row `| `name` | type | labels | help |` of docs/operations.md.
+TEST(Metrics, TheDocumentedTableIsTheCodes) {
+  std::ifstream document(FS_SOURCE_DIR "/docs/operations.md");
+  std::vector<std::string> rows;
+  for (std::string line; std::getline(document, line);) {
+    if (line.starts_with("| `function_stream_") || line.starts_with("| `process_")) rows.push_back(line);
+  }
+  std::vector<std::string> expected;
+  for (const observe::Metric* metric : AllMetrics()) {
+    std::string labels;
+    for (const std::string_view label : metric->labels) {
+      if (!label.empty()) labels += fmt::format("{}`{}`", labels.empty() ? "" : ", ", label);
+    }
+    expected.push_back(fmt::format("| `{}` | {} | {} | {} |", metric->name, observe::MetricTypeName(metric->type), labels, metric->help));
+  }
+  EXPECT_EQ(rows, expected) << "the table should be:\n" << fmt::format("{}", fmt::join(expected, "\n"));
+}
+
+TEST(Metrics, EveryMetricOfTheTableIsTold) {
+  const std::string text = Scrape({Busy("f")});
+  for (const observe::Metric* metric : AllMetrics()) EXPECT_THAT(text, HasSubstr(fmt::format("# TYPE {} ", metric->name)));
+}
+
+TEST(Metrics, NamesFollowPrometheusConventions) {
+  for (const observe::Metric* metric : AllMetrics()) {
+    const std::string name(metric->name);
+    EXPECT_TRUE(std::regex_match(name, std::regex("(function_stream|process)(_[a-z0-9]+)+"))) << name;
+    EXPECT_EQ(name.ends_with("_total"), metric->type == observe::MetricType::kCounter) << name;
+    EXPECT_THAT(name, Not(::testing::ContainsRegex("_(ms|millis|milliseconds|micros|kb|mb)(_|$)")));
+    EXPECT_TRUE(metric->help.ends_with('.')) << name;
+  }
+}
+
+TEST(Metrics, AFunctionTellsTrafficPositionAndLag) {
+  const std::string text = Scrape({Busy("f")});
+  for (const char* line : {"function_stream_function_status{function=\"f\",status=\"RUNNING\"} 1\n",
+                           "function_stream_function_status{function=\"f\",status=\"FAILED\"} 0\n",
+                           "function_stream_function_processed_messages_total{function=\"f\",input=\"0\"} 7\n",
+                           "function_stream_function_emitted_bytes_total{function=\"f\",channel=\"0\"} 50\n",
+                           "function_stream_function_position{function=\"f\",input=\"0\",partition=\"3\"} 40\n",
+                           "function_stream_function_lag_messages{function=\"f\",input=\"0\",partition=\"3\"} 10\n",
+                           "function_stream_function_last_checkpoint_timestamp_seconds{function=\"f\"} 1700000000.5\n",
+                           "function_stream_functions{status=\"RUNNING\"} 1\n",
+                           "function_stream_grpc_requests_total{method=\"ShowFunctions\",code=\"200\"} 3\n"}) {
+    EXPECT_THAT(text, HasSubstr(line));
+  }
+  // An end that is not known gives no lag, rather than one that says that all is well.
+  EXPECT_THAT(text, Not(HasSubstr("lag_messages{function=\"f\",input=\"0\",partition=\"4\"}")));
+}
+
+TEST(Metrics, NothingIsLeftOfAFunctionThatIsGone) {
+  EXPECT_THAT(Scrape({Busy("kept"), Busy("gone")}), HasSubstr("\"gone\""));
+  EXPECT_THAT(Scrape({Busy("kept")}), Not(HasSubstr("\"gone\"")));
+}
+
+}  // namespace
+}  // namespace fs::server

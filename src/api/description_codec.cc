@@ -54,6 +54,7 @@ void ToWire(const task::Description& description, ::function_stream::DescribeFun
   wire.set_last_error(ToWireText(description.last_error));
   wire.set_last_error_ms(description.last_error_ms);
   ToWire(description.rates, *wire.mutable_rates());
+  if (description.watermark_ms) wire.set_watermark_ms(*description.watermark_ms);
   wire.set_memory_bytes(description.memory_bytes);
   wire.set_state_bytes(description.state_bytes);
   wire.set_exceptions(description.exceptions);

@@ -221,7 +221,7 @@ grpc::Status ExtensionService::CallFunction(grpc::ServerContext* context, const 
   absl::StatusOr<std::string> answer = Call(functions_.supervisor(), *context, *request);
   SetStatus(answer.status(), *response);
   if (answer.ok()) response->set_answer(*std::move(answer));
-  return grpc::Status::OK;
+  return functions_.requests().Answered("CallFunction", response->status_code());
 }
 
 grpc::Status ExtensionService::GetServerInfo(grpc::ServerContext*, const ::function_stream::ServerInfoRequest*,

@@ -12,6 +12,7 @@
 #include <optional>
 #include <vector>
 
+#include "base/record.h"
 #include "observe/histogram.h"
 
 namespace fs::task {
@@ -40,6 +41,8 @@ struct InstanceCounters {
   std::atomic<double> checkpoint_last_seconds{0};
   std::atomic<uint64_t> checkpoint_last_bytes{0};  // what it made durable: state, the function's bytes, outputs that waited for it
   observe::Histogram checkpoint_seconds{observe::CheckpointSeconds()};
+
+  std::atomic<int64_t> watermark_ms{kNoTimestamp};  // what process_watermark was last told, the minimum over sources
 
   std::atomic<uint64_t> memory_bytes{0};  // of the sandbox; 0 without one
   std::atomic<uint64_t> state_bytes{0};

@@ -13,6 +13,7 @@
 
 #include <absl/time/time.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -54,6 +55,8 @@ class EventTime {
   // A source whose watermark is ahead of what was last told to the function.
   [[nodiscard]] std::optional<Advance> Next() const;
   void SetTold(uint32_t source_id, int64_t watermark) { told_[source_id] = watermark; }
+  // The minimum over sources; kNone before each was told one.
+  [[nodiscard]] int64_t least_told() const { return *std::min_element(told_.begin(), told_.end()); }
   [[nodiscard]] int64_t told(uint32_t source_id) const { return told_[source_id]; }
   // When something that is quiet may stop holding back others; never where there is no such thing.
   [[nodiscard]] absl::Time due(absl::Time now) const;

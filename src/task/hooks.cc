@@ -98,6 +98,7 @@ absl::Status Instance::AdvanceEventTime() {
 }
 
 void Instance::AdvanceOutputs() {
+  spec_.counters->watermark_ms.store(event_time_->least_told(), std::memory_order_relaxed);
   if (event_time_->is_carried()) stamps_->Begin();
   for (size_t channel = 0; channel < sinks_.size(); ++channel) {
     const int64_t watermark = event_time_->ForOutput(channel);

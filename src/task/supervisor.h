@@ -82,7 +82,8 @@ struct Description {
   LastCheckpoint checkpoint;
   observe::HistogramSnapshot checkpoint_seconds;
   std::vector<InputPosition> positions;
-  uint64_t memory_bytes = 0;  // of the sandbox; 0 without one
+  std::optional<int64_t> watermark_ms;  // the minimum over sources; absent before each has one
+  uint64_t memory_bytes = 0;            // of the sandbox; 0 without one
   uint64_t state_bytes = 0;
   uint64_t log_lines_dropped = 0;
   std::string last_error;     // with the user's traceback

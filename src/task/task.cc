@@ -306,6 +306,8 @@ Description Task::Describe() const {
   description.checkpoint.seconds = counters_.checkpoint_last_seconds.load(std::memory_order_relaxed);
   description.checkpoint.bytes = counters_.checkpoint_last_bytes.load(std::memory_order_relaxed);
   description.checkpoint_seconds = counters_.checkpoint_seconds.Snapshot();
+  const int64_t watermark_ms = counters_.watermark_ms.load(std::memory_order_relaxed);
+  if (watermark_ms != kNoTimestamp) description.watermark_ms = watermark_ms;
   description.memory_bytes = counters_.memory_bytes.load(std::memory_order_relaxed);
   description.state_bytes = counters_.state_bytes.load(std::memory_order_relaxed);
   description.log_lines_dropped = counters_.log_lines_dropped.load(std::memory_order_relaxed);

@@ -71,6 +71,7 @@ def test_a_watermark_follows_the_message_that_advanced_it(client: FsClient) -> N
         if watermark is not None:
             expected.append(["w", 0, watermark])
         assert read_json(client, "out", len(expected)) == expected
+    assert client.describe_function("job").watermark_ms == 8899
     client.stop_function("job")
     assert [json.loads(value) for value in read_all(client, "out")] == expected
 

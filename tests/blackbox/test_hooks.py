@@ -121,7 +121,9 @@ def test_heartbeats_that_go_on_failing_end_it_after_the_limit(client: FsClient) 
 
 
 @pytest.mark.parametrize("how", ["python", "c"])
-@pytest.mark.parametrize("hook", ["init", "process_watermark", "take_checkpoint", "restore_checkpoint", "check_heartbeat", "close", "custom"])
+@pytest.mark.parametrize(
+    "hook", ["init", "process_watermark", "take_checkpoint", "restore_checkpoint", "check_heartbeat", "close", "custom"]
+)
 def test_a_hook_that_never_returns_ends_its_instance_alone(client: FsClient, hook: str, how: str) -> None:
     create(client, "other", Forward, source="other-in", target="other-out")
     config = between("job", heartbeat_interval_ms=50 if hook == "check_heartbeat" else 3_600_000)

@@ -192,6 +192,7 @@ class FsClient:
             last_error_ms=one.last_error_ms,
             rates=_rates(one.rates),
             last_checkpoint=_last_checkpoint(one.last_checkpoint) if one.HasField("last_checkpoint") else None,
+            watermark_ms=one.watermark_ms if one.HasField("watermark_ms") else None,
             memory_bytes=one.memory_bytes,
             state_bytes=one.state_bytes,
             exceptions=one.exceptions,

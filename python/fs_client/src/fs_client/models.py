@@ -95,6 +95,7 @@ class FunctionDescription:
     """All that the server tells of one function. Counters start at zero with the server.
 
     `reason` says why it is FAILED or RESTARTING, or what a RUNNING one waits for. `last_error` has the user's traceback.
+    `watermark_ms` is how far event time has come, the minimum over sources; None before each has one.
     `last_checkpoint` is None before the first since the server started.
     `processed` counts neither `skipped` nor `dead_lettered` messages; both are counted when they are committed. `retried` counts the
     further attempts at messages that failed.
@@ -123,6 +124,7 @@ class FunctionDescription:
     log_lines_dropped: int = 0
     inputs: list[Traffic] = field(default_factory=list)
     outputs: list[Traffic] = field(default_factory=list)
+    watermark_ms: Optional[int] = None
 
 
 @dataclass(frozen=True)

@@ -1,3 +1,3 @@
 """Generated from proto/function_stream.proto by scripts/generate_stubs.sh; not for editing."""
 
-PROTO_SHA256 = "92b5ad9e2ad400deffa1cbd81ab10932f999e059846170dbef349f0d481cf7f4"
+PROTO_SHA256 = "670be52e3c8cb9a2792749ee80f0107139920b82572d93c300a4b7eed09c07f1"

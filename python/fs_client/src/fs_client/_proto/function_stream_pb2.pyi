@@ -266,7 +266,7 @@ class DescribeFunctionRequest(_message.Message):
     def __init__(self, function_name: _Optional[str] = ...) -> None: ...
 
 class DescribeFunctionResponse(_message.Message):
-    __slots__ = ("status_code", "message", "function", "reason", "since_ms", "restarts", "processed", "emitted", "checkpoint_id", "positions", "last_error", "retried", "skipped", "dead_lettered", "last_error_ms", "rates", "last_checkpoint", "memory_bytes", "state_bytes", "exceptions", "log_lines_dropped", "inputs", "outputs")
+    __slots__ = ("status_code", "message", "function", "reason", "since_ms", "restarts", "processed", "emitted", "checkpoint_id", "positions", "last_error", "retried", "skipped", "dead_lettered", "last_error_ms", "rates", "last_checkpoint", "memory_bytes", "state_bytes", "exceptions", "log_lines_dropped", "inputs", "outputs", "watermark_ms")
     STATUS_CODE_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     FUNCTION_FIELD_NUMBER: _ClassVar[int]
@@ -290,6 +290,7 @@ class DescribeFunctionResponse(_message.Message):
     LOG_LINES_DROPPED_FIELD_NUMBER: _ClassVar[int]
     INPUTS_FIELD_NUMBER: _ClassVar[int]
     OUTPUTS_FIELD_NUMBER: _ClassVar[int]
+    WATERMARK_MS_FIELD_NUMBER: _ClassVar[int]
     status_code: StatusCode
     message: str
     function: FunctionInfo
@@ -313,7 +314,8 @@ class DescribeFunctionResponse(_message.Message):
     log_lines_dropped: int
     inputs: _containers.RepeatedCompositeFieldContainer[Traffic]
     outputs: _containers.RepeatedCompositeFieldContainer[Traffic]
-    def __init__(self, status_code: _Optional[_Union[StatusCode, str]] = ..., message: _Optional[str] = ..., function: _Optional[_Union[FunctionInfo, _Mapping]] = ..., reason: _Optional[str] = ..., since_ms: _Optional[int] = ..., restarts: _Optional[int] = ..., processed: _Optional[int] = ..., emitted: _Optional[int] = ..., checkpoint_id: _Optional[int] = ..., positions: _Optional[_Iterable[_Union[InputPosition, _Mapping]]] = ..., last_error: _Optional[str] = ..., retried: _Optional[int] = ..., skipped: _Optional[int] = ..., dead_lettered: _Optional[int] = ..., last_error_ms: _Optional[int] = ..., rates: _Optional[_Union[Rates, _Mapping]] = ..., last_checkpoint: _Optional[_Union[Checkpoint, _Mapping]] = ..., memory_bytes: _Optional[int] = ..., state_bytes: _Optional[int] = ..., exceptions: _Optional[int] = ..., log_lines_dropped: _Optional[int] = ..., inputs: _Optional[_Iterable[_Union[Traffic, _Mapping]]] = ..., outputs: _Optional[_Iterable[_Union[Traffic, _Mapping]]] = ...) -> None: ...
+    watermark_ms: int
+    def __init__(self, status_code: _Optional[_Union[StatusCode, str]] = ..., message: _Optional[str] = ..., function: _Optional[_Union[FunctionInfo, _Mapping]] = ..., reason: _Optional[str] = ..., since_ms: _Optional[int] = ..., restarts: _Optional[int] = ..., processed: _Optional[int] = ..., emitted: _Optional[int] = ..., checkpoint_id: _Optional[int] = ..., positions: _Optional[_Iterable[_Union[InputPosition, _Mapping]]] = ..., last_error: _Optional[str] = ..., retried: _Optional[int] = ..., skipped: _Optional[int] = ..., dead_lettered: _Optional[int] = ..., last_error_ms: _Optional[int] = ..., rates: _Optional[_Union[Rates, _Mapping]] = ..., last_checkpoint: _Optional[_Union[Checkpoint, _Mapping]] = ..., memory_bytes: _Optional[int] = ..., state_bytes: _Optional[int] = ..., exceptions: _Optional[int] = ..., log_lines_dropped: _Optional[int] = ..., inputs: _Optional[_Iterable[_Union[Traffic, _Mapping]]] = ..., outputs: _Optional[_Iterable[_Union[Traffic, _Mapping]]] = ..., watermark_ms: _Optional[int] = ...) -> None: ...
 
 class Rates(_message.Message):
     __slots__ = ("processed_per_second", "emitted_per_second", "p50_seconds", "p95_seconds", "p99_seconds")

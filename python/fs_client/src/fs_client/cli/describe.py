@@ -37,6 +37,8 @@ def described(one: FunctionDescription) -> Iterator[tuple[str, str]]:
     for position in one.positions:
         lag = "unknown" if position.lag is None else str(position.lag)
         yield "position", f"input {position.source_id}: {position.topic}[{position.partition}] at {position.offset}, lag {lag}"
+    if one.watermark_ms is not None:
+        yield "watermark", f"{one.watermark_ms} ms since the epoch"
     yield "memory", _size(one.memory_bytes)
     yield "state", _size(one.state_bytes)
     if one.last_checkpoint is not None:

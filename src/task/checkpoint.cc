@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <random>
+#include <set>
 #include <utility>
 
 #include "base/failpoint.h"
@@ -50,6 +51,7 @@ std::string EncodeProgress(const Progress& progress, std::span<const std::string
   for (const std::string& mark : progress.sink_marks) stored.add_sink_marks(mark);
   stored.set_event_time(progress.event_time);
   stored.set_taken_ms(absl::ToUnixMillis(progress.taken));
+  for (const std::string& run_id : progress.superseded) stored.add_superseded(run_id);
   return stored.SerializeAsString();
 }
 
@@ -65,6 +67,7 @@ absl::StatusOr<Progress> DecodeProgress(std::string_view bytes) {
   progress.sink_marks.assign(stored.sink_marks().begin(), stored.sink_marks().end());
   progress.event_time = stored.event_time();
   progress.taken = absl::FromUnixMillis(stored.taken_ms());
+  progress.superseded.assign(stored.superseded().begin(), stored.superseded().end());
   return progress;
 }
 
@@ -106,6 +109,12 @@ absl::StatusOr<std::optional<state::Checkpoint>> CheckpointProtocol::Recover() {
   const auto& last = state_.last();
   run_id_ = last ? last->run_id : NewRunId();
   sequence_ = last ? last->sequence : 0;
+  if (last) {
+    FS_ASSIGN_OR_RETURN(const Progress progress, DecodeProgress(last->positions));
+    std::set<std::string> superseded(progress.superseded.begin(), progress.superseded.end());
+    superseded.insert(last->supersedes.begin(), last->supersedes.end());
+    superseded_.assign(superseded.begin(), superseded.end());
+  }
   return last;
 }
 
@@ -145,6 +154,7 @@ absl::Status CheckpointProtocol::Take(std::span<const connector::Positions> inpu
   progress.event_time = std::move(event_time);
   for (const connector::Sink* sink : sinks_) progress.sink_marks.push_back(sink->Mark());
   progress.taken = absl::Now();
+  progress.superseded = superseded_;
   next.positions = EncodeProgress(progress, topics_);
 
   if (decider_ == nullptr) {

@@ -44,6 +44,7 @@ struct Progress {
   std::vector<std::string> sink_marks;       // by channel
   std::string event_time = {};               // what EventTime::Save answered
   absl::Time taken = absl::UnixEpoch();      // when; the epoch in checkpoints of early versions
+  std::vector<std::string> superseded = {};  // runs that restores have replaced
 };
 [[nodiscard]] std::string EncodeProgress(const Progress& progress, std::span<const std::string> topics);
 // kDataLoss when the bytes cannot be read, kFailedPrecondition when their format is a later version's.
@@ -75,6 +76,8 @@ class CheckpointProtocol {
 
   // Of the last checkpoint that was taken or resumed from.
   [[nodiscard]] connector::Marker last() const;
+  // Runs of this function that a restore has replaced: what their markers say never happened. Valid after Recover.
+  [[nodiscard]] std::span<const std::string> superseded() const { return superseded_; }
   // Of the checkpoint that Take will make next; 1 for the first of a run.
   [[nodiscard]] uint64_t next_sequence() const { return sequence_ + 1; }
 
@@ -94,6 +97,7 @@ class CheckpointProtocol {
   std::string warning_;
   std::string run_id_;
   uint64_t sequence_ = 0;
+  std::vector<std::string> superseded_;
 };
 
 }  // namespace fs::task

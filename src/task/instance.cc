@@ -404,9 +404,9 @@ bool Instance::KeepsPartitions(size_t input) const {
 absl::StatusOr<connector::Positions> Instance::OnAssigned(std::span<const connector::GroupPosition> partitions) {
   const connector::Source& source = *inputs_[polled_input_].source;
   connector::Positions& positions = positions_[polled_input_];
-  FS_ASSIGN_OR_RETURN(
-      Resumption resumption,
-      Resume({spec_.function->state_id, KeepsPartitions(polled_input_), &positions, source.topic(), source.group()}, partitions));
+  FS_ASSIGN_OR_RETURN(Resumption resumption, Resume({spec_.function->state_id, KeepsPartitions(polled_input_), &positions, source.topic(),
+                                                     source.group(), checkpoints_->superseded()},
+                                                    partitions));
   for (const std::string& warning : resumption.warnings) {
     observe::LogWarning("function {}: {}", config_.name, warning);
     Log(30, warning);

@@ -1,5 +1,7 @@
 #include "task/ownership.h"
 
+#include <algorithm>
+
 namespace fs::task {
 namespace {
 
@@ -40,6 +42,7 @@ absl::StatusOr<Resumption> Resume(const Ownership& self, std::span<const connect
       is_ours = given.marker->owner == self.owner;
       if (!is_ours && (given.marker->keeps_state || self.keeps_state)) return IsElsewhere(self, given);
       if (is_ours && !is_known) {
+        if (std::find(self.superseded.begin(), self.superseded.end(), given.marker->run_id) != self.superseded.end()) continue;
         if (given.marker->keeps_state) return IsLost(self, given);
         is_ours = false;
       }

@@ -6,6 +6,8 @@
 //
 //   the last marker is           our state has the partition   our state has it not
 //   this function's              our position                  group's offset; refused where state was kept, for it is lost
+//   the same, of a run that a    our position                  the reset policy: at the checkpoint that was restored it was not read yet
+//   restore has replaced
 //   another function's           group's offset where both keep no state, else refused
 //   none                         our position, with a warning  group's offset; none: the reset policy
 //                                where the group's differs
@@ -30,6 +32,7 @@ struct Ownership {
   bool keeps_state = true;                // see connector::Marker
   const connector::Positions* positions;  // of the input, from the function's state
   std::string_view topic, group;
+  std::span<const std::string> superseded = {};  // runs that restores have replaced
 };
 
 struct Resumption {

@@ -45,13 +45,16 @@ def servers(tmp_path: Path) -> Iterator[list[Server]]:
 def job(kafka: Kafka, topic: str) -> WasmTaskConfig:
     given = KafkaInput(kafka.bootstrap_servers, topic, f"{topic}-group")
     given.data["session.timeout.ms"] = 6000
-    return (
+    config = (
         WasmTaskBuilder()
         .set_name("job")
         .add_input_group([given])
         .add_output(KafkaOutput(kafka.bootstrap_servers, f"{topic}-out", 0))
         .build()
     )
+    # Readers wait for a killed server's transaction as long as one of its checkpoints may take.
+    config.options["limits"] = {"process_timeout_ms": 1000}
+    return config
 
 
 def produce(kafka: Kafka, topic: str, numbers: range) -> None:

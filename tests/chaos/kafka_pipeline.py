@@ -68,7 +68,6 @@ class KafkaPipeline(Pipeline):
         servers, topic, group = self._broker.bootstrap_servers, f"{self.name}-in", f"{self.name}-group"
         if self._is_by_group:
             inputs = [KafkaInput(servers, topic, group)]
-            inputs[0].data["session.timeout.ms"] = 1000
         else:
             inputs = [KafkaInput(servers, topic, group, partition) for partition in range(len(self.scripts))]
         output = KafkaOutput(servers, f"{self.name}-out")

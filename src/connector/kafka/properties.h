@@ -45,7 +45,7 @@ struct OutputSettings {
 [[nodiscard]] absl::StatusOr<OutputSettings> ReadOutput(const config::Endpoint& output);
 
 // transaction.timeout.ms, where a checkpoint needs no more.
-constexpr int64_t kShortestTransactionMs = 60'000;
+constexpr int64_t kShortestTransactionMs = 10'000;
 
 // A client's full configuration: our defaults, then the user's properties, then what we own. Callbacks are the caller's to add.
 // `member`: what the group knows the client by over restarts (group.instance.id), where the user gives none.

@@ -124,8 +124,11 @@ INSTANTIATE_TEST_SUITE_P(
         Fault{"OldEpochAtTheEnd", kEndTxn, {RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH}, absl::StatusCode::kUnavailable, "a newer owner"},
         // What the coordinator says of a transaction that it has ended for taking too long.
         Fault{"TimedOutAtTheEnd", kEndTxn, {RD_KAFKA_RESP_ERR_INVALID_TXN_STATE}, absl::StatusCode::kUnavailable, "invalid state"},
-        Fault{
-            "ForgottenAtTheEnd", kEndTxn, {RD_KAFKA_RESP_ERR_INVALID_PRODUCER_ID_MAPPING}, absl::StatusCode::kUnavailable, "transactions on Kafka"},
+        Fault{"ForgottenAtTheEnd",
+              kEndTxn,
+              {RD_KAFKA_RESP_ERR_INVALID_PRODUCER_ID_MAPPING},
+              absl::StatusCode::kUnavailable,
+              "transactions on Kafka"},
         Fault{"FencedAtTheOffsets", kAddOffsets, {RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH}, absl::StatusCode::kInternal, "a newer owner"},
         Fault{"FencedAtTheFirstRecord", kAddPartitions, {RD_KAFKA_RESP_ERR_PRODUCER_FENCED}, absl::StatusCode::kInternal, "a newer owner"},
         Fault{"FencedAtARecord", kProduce, {RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH}, absl::StatusCode::kInternal, "out [0]"},

@@ -333,6 +333,9 @@ TEST_F(RestoredTest, TheMarkerOfTheSupersededRunIsAcceptedUntilItsFirstCheckpoin
   EXPECT_EQ((*recovered)->sequence, 2u);
   EXPECT_TRUE((*recovered)->supersedes.empty());
   EXPECT_EQ(Value(), "2");
+  // What it replaced stays known: the old run's markers may stand beside a group's offsets for as long as it lives.
+  EXPECT_EQ(protocol_->superseded().size(), 1u);
+  EXPECT_NE(protocol_->superseded()[0], "b1");
 }
 
 TEST_F(RestoredTest, ItsFirstCheckpointPreparedAndNotDecidedIsRolledBack) {

@@ -60,6 +60,16 @@ TEST(Ownership, StateThatWasKeptAndIsGoneIsNotBegunAnewInSilence) {
   EXPECT_THAT(std::string(Message(taken.status())), testing::AllOf(HasSubstr("offset 90"), HasSubstr("Restore")));
 }
 
+TEST(Ownership, APartitionThatTheRestoredCheckpointHadNotReadBegins) {
+  // The group's offset is of a run that the restore has undone.
+  const Positions state = {{0, 64}};
+  const std::vector<std::string> superseded = {"cd", "ab"};
+  const Ownership self = {"mine", true, &state, "orders", "team", superseded};
+  const auto taken = Resume(self, std::vector<GroupPosition>{{0, 90, Of("mine", true)}, {1, 90, Of("mine", true)}});
+  ASSERT_TRUE(taken.ok()) << taken.status();
+  EXPECT_EQ(taken->positions, state);
+}
+
 TEST(Ownership, OneRefusedPartitionRefusesTheAssignment) {
   const Positions state = {{0, 5}};
   const std::vector<GroupPosition> given = {{0, 5, Of("mine", true)}, {1, 90, Of("theirs", true)}};

@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
-#include <regex>
 #include <set>
 #include <string>
 
@@ -61,7 +60,7 @@ TEST(Metrics, EveryMetricOfTheTableIsTold) {
 TEST(Metrics, NamesFollowPrometheusConventions) {
   for (const observe::Metric* metric : AllMetrics()) {
     const std::string name(metric->name);
-    EXPECT_TRUE(std::regex_match(name, std::regex("(function_stream|process)(_[a-z0-9]+)+"))) << name;
+    EXPECT_THAT(name, ::testing::MatchesRegex("(function_stream|process)(_[a-z0-9]+)+"));
     EXPECT_EQ(name.ends_with("_total"), metric->type == observe::MetricType::kCounter) << name;
     EXPECT_THAT(name, Not(::testing::ContainsRegex("_(ms|millis|milliseconds|micros|kb|mb)(_|$)")));
     EXPECT_TRUE(metric->help.ends_with('.')) << name;

@@ -16,6 +16,8 @@ from support.topics import between, create, read, read_all, status
 from support.wait import wait_for
 
 LIMIT_MS = 300
+# Far below what a hook takes that nobody stops, and far above what a busy machine adds to the limit and its second.
+STOPPED_BY_S = 10.0
 
 
 def hooks(server: Server, name: str = "job") -> list[str]:
@@ -107,11 +109,11 @@ def test_heartbeats_that_go_on_failing_end_it_after_the_limit(client: FsClient) 
     restart = {"max_attempts": 3, "backoff_ms": 40, "backoff_max_ms": 80}
     config = between("job", heartbeat_interval_ms=10, restart=restart)
     config.init_config["how"] = "always"
-    client.create_python_function_from_config(config, Sick)
     started = time.monotonic()
+    client.create_python_function_from_config(config, Sick)
     wait_for(lambda: status(client, "job") == "FAILED", "given up")
     # The pauses double up to their limit: 40, 80 and 80 ms.
-    assert time.monotonic() - started >= 0.1
+    assert time.monotonic() - started >= 0.2
     described = client.describe_function("job")
     assert described.restarts == 3
     assert "given up after 3 restarts in a row" in described.reason and "check_heartbeat returned False" in described.reason
@@ -134,8 +136,7 @@ def test_a_hook_that_never_returns_ends_its_instance_alone(client: FsClient, hoo
     if hook == "init":
         with pytest.raises(BadRequestError, match=re.escape(named)):
             client.create_python_function_from_config(config, HangsIn)
-        # A start takes its own time; the hook gets a second over its limit.
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < STOPPED_BY_S
         assert [one.name for one in client.show_functions().functions] == ["other"]
     else:
         client.create_python_function_from_config(config, HangsIn)
@@ -158,7 +159,7 @@ def test_a_hook_that_never_returns_ends_its_instance_alone(client: FsClient, hoo
         else:
             wait_for(lambda: status(client, "job") == "FAILED", "it has failed")
             assert named in client.describe_function("job").reason
-        assert time.monotonic() - started < LIMIT_MS / 1000 + 1.5
+        assert time.monotonic() - started < STOPPED_BY_S
     client.publish("other-in", b"still here")
     assert read(client, "other-out", 1) == [b"still here"]
     assert client.describe_function("other").restarts == 0

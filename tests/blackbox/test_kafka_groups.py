@@ -42,9 +42,9 @@ def servers(tmp_path: Path) -> Iterator[list[Server]]:
             server.kill()
 
 
-def job(kafka: Kafka, topic: str) -> WasmTaskConfig:
+def job(kafka: Kafka, topic: str, session_ms: int = 6000) -> WasmTaskConfig:
     given = KafkaInput(kafka.bootstrap_servers, topic, f"{topic}-group")
-    given.data["session.timeout.ms"] = 6000
+    given.data["session.timeout.ms"] = session_ms
     config = (
         WasmTaskBuilder()
         .set_name("job")
@@ -159,7 +159,7 @@ def test_a_function_with_state_is_refused_on_a_second_server(kafka: Kafka, serve
 def test_a_killed_server_has_its_partitions_back_at_once(kafka: Kafka, servers: list[Server], topic: str) -> None:
     first, other = servers
     other.kill()
-    first.client().create_python_function_from_config(job(kafka, topic), Counter)
+    first.client().create_python_function_from_config(job(kafka, topic, session_ms=60_000), Counter)
     produce_counted(kafka, topic, 10)
     kafka.consume(f"{topic}-out", PARTITIONS * 10)
     first.kill()
@@ -169,7 +169,7 @@ def test_a_killed_server_has_its_partitions_back_at_once(kafka: Kafka, servers: 
     assert len(kafka.consume(f"{topic}-out", PARTITIONS * 11)) == PARTITIONS * 11
     took = time.monotonic() - started
     print(f"from the restart after SIGKILL to the last output: {took:.2f} s")
-    assert took < 5, "the group made its static member wait"
+    assert took < 30, "the group made its static member wait"
 
 
 def test_an_administrators_reset_is_not_followed_and_the_group_is_set_right(kafka: Kafka, servers: list[Server], topic: str) -> None:

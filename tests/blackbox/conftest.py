@@ -14,6 +14,7 @@ pytest_plugins = ["support.kafka"]
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
+    """A running server, which the test may stop or kill, and start again."""
     with Server(tmp_path / "server") as running:
         yield running
 

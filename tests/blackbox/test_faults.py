@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import resource
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,15 +18,6 @@ from test_kafka import all_processed, assert_every_output_in_order_up_to_repeats
 from test_kafka import make_events as make_keyed_events
 
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
-
-
-@pytest.fixture
-def failing(tmp_path: Path) -> Iterator[Server]:
-    """A server that the test may stop and start."""
-    server = Server(tmp_path / "server").start()
-    yield server
-    if server.is_running():
-        server.kill()
 
 
 def let_files_grow(server: Server, limit: int) -> None:
@@ -72,48 +62,48 @@ def test_a_jump_of_the_clock_holds_nothing_up(tmp_path: Path) -> None:
         assert server.stop() == 0
 
 
-def test_a_full_disk_below_the_state_is_waited_out(failing: Server, kafka: Kafka) -> None:
+def test_a_full_disk_below_the_state_is_waited_out(server: Server, kafka: Kafka) -> None:
     """The function restarts with back-off and goes on by itself when there is room again."""
     kafka.create_topic("full-disk-in", 2)
     kafka.create_topic("full-disk-out")
     events = make_keyed_events(4_000)
-    with failing.client() as client:
+    with server.client() as client:
         config = job(kafka, "counter", "full-disk-in", "full-disk-out", restart={"max_attempts": 100, "backoff_max_ms": 200})
         client.create_python_function_from_config(config, Counter)
         produce_keyed(kafka, "full-disk-in", events[:2_000])
         wait_for(lambda: client.describe_function("counter").processed == 2_000, "the first half")
-        let_files_grow(failing, 1)
+        let_files_grow(server, 1)
         produce_keyed(kafka, "full-disk-in", events[2_000:])
         wait_for(lambda: status(client, "counter") == "RESTARTING", "a checkpoint that cannot be written")
         assert "File too large" in client.describe_function("counter").last_error
-        assert str(failing.home / "data" / "state") in client.describe_function("counter").last_error
-        let_files_grow(failing, resource.RLIM_INFINITY)
+        assert str(server.home / "data" / "state") in client.describe_function("counter").last_error
+        let_files_grow(server, resource.RLIM_INFINITY)
         wait_for(lambda: all_processed(kafka, "full-disk-out", expected_by_key(events)), "everything", 40)
         assert_every_output_in_order_up_to_repeats(kafka, "full-disk-out", events)
         assert status(client, "counter") == "RUNNING"
 
 
-def test_a_full_disk_below_the_embedded_log_is_said_and_loses_nothing(failing: Server) -> None:
+def test_a_full_disk_below_the_embedded_log_is_said_and_loses_nothing(server: Server) -> None:
     events = make_events(2_000)
-    with failing.client() as client:
+    with server.client() as client:
         create(client, "counter", Counter, restart={"max_attempts": 1})
         client.publish("in", events[:1_000])
         assert len(read(client, "out", 1_000)) == 1_000
-        let_files_grow(failing, 1)
+        let_files_grow(server, 1)
         with pytest.raises(ServerError, match="until the server starts again"):
             client.publish("in", events[1_000:])
-    failing.kill()
-    with failing.start().client() as client:
+    server.kill()
+    with server.start().client() as client:
         wait_for(lambda: status(client, "counter") == "RUNNING", "the function runs again")
         client.publish("in", events[1_000:])
         assert [json.loads(value) for value in read(client, "out", 2_000)] == expected_outputs(events)
 
 
 @pytest.mark.parametrize("pattern", ["*.sst", "MANIFEST-*", "CURRENT", "*.log"])
-def test_a_damaged_state_fails_its_function_alone(failing: Server, pattern: str) -> None:
+def test_a_damaged_state_fails_its_function_alone(server: Server, pattern: str) -> None:
     """FAILED, with a reason that says which folder and what to do; nothing is guessed, and others go on."""
     events = make_events(500)
-    with failing.client() as client:
+    with server.client() as client:
         create(client, "healthy", Counter, target="other")
         client.stop_function("healthy")
         create(client, "counter", Counter)
@@ -121,15 +111,15 @@ def test_a_damaged_state_fails_its_function_alone(failing: Server, pattern: str)
         assert len(read(client, "out", 500)) == 500
     if pattern != "*.log":
         # A start writes into a table what the write-ahead log holds.
-        assert failing.stop() == 0
-        failing.start()
-        assert failing.stop() == 0
-    failing.kill()
-    files = [file for file in state_files(failing, pattern) if "counter" in str(file.parent)]
+        assert server.stop() == 0
+        server.start()
+        assert server.stop() == 0
+    server.kill()
+    files = [file for file in state_files(server, pattern) if "counter" in str(file.parent)]
     assert files, f"no {pattern} to damage"
     for file in files:
         damage(file)
-    with failing.start().client() as client:
+    with server.start().client() as client:
         wait_for(lambda: status(client, "counter") == "FAILED", "the damage is found")
         reason = client.describe_function("counter").reason
         assert "drop the function" in reason and "checkpoint" in reason

@@ -8,8 +8,6 @@ import random
 import socket
 import time
 from collections import defaultdict
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,15 +32,6 @@ TOPICS = itertools.count()
 def topic() -> str:
     """The start of a test's topic names, its own: the broker serves the whole session."""
     return f"test-{next(TOPICS)}"
-
-
-@pytest.fixture
-def crashing(tmp_path: Path) -> Iterator[Server]:
-    """A server that the test may kill and start."""
-    server = Server(tmp_path / "server").start()
-    yield server
-    if server.is_running():
-        server.kill()
 
 
 def job(kafka: Kafka, name: str, source: str, target: str, partition: int | None = None, group: str = "", **options: Any) -> WasmTaskConfig:
@@ -186,13 +175,13 @@ def test_the_key_decides_the_partition_where_the_output_names_none(kafka: Kafka,
 
 
 @pytest.mark.parametrize("partition", [0, None], ids=["explicit partition", "group-assigned"])
-def test_sigkill_leaves_the_state_exact_and_every_output_there(kafka: Kafka, crashing: Server, topic: str, partition: int | None) -> None:
+def test_sigkill_leaves_the_state_exact_and_every_output_there(kafka: Kafka, server: Server, topic: str, partition: int | None) -> None:
     # Where the group assigns, the dead member's session must end first: one crash shows it, several would only wait longer.
     kills = 4 if partition is not None else 1
     kafka.create_topic(f"{topic}-in", 1 if partition is not None else 3)
     kafka.create_topic(f"{topic}-out")
     events = make_events(20_000)
-    with crashing.client() as client:
+    with server.client() as client:
         config = job(kafka, "counter", f"{topic}-in", f"{topic}-out", partition, checkpoint_interval_seconds=0.02)
         client.create_python_function_from_config(config, Counter)
     portion = len(events) // kills
@@ -200,11 +189,11 @@ def test_sigkill_leaves_the_state_exact_and_every_output_there(kafka: Kafka, cra
         before = stored(kafka, f"{topic}-out")
         produce_keyed(kafka, f"{topic}-in", events[kill * portion : (kill + 1) * portion])
         wait_for(lambda: stored(kafka, f"{topic}-out") > before + 100, "some of it is done", timeout=40)  # noqa: B023
-        crashing.kill()
-        crashing.start()
+        server.kill()
+        server.start()
     expected = expected_by_key(events)
     wait_for(lambda: all_processed(kafka, f"{topic}-out", expected), "every key's last output", timeout=60)
-    with crashing.client() as client:
+    with server.client() as client:
         client.stop_function("counter")
         # What is counted from here on shows the state itself: each key's total, exact.
         client.start_function("counter")
@@ -290,16 +279,16 @@ def test_stop_and_start_neither_lose_nor_repeat(kafka: Kafka, client: FsClient, 
     assert numbers(kafka, f"{topic}-out") == sums(3000)
 
 
-def test_a_server_restart_neither_loses_nor_repeats(kafka: Kafka, crashing: Server, topic: str) -> None:
+def test_a_server_restart_neither_loses_nor_repeats(kafka: Kafka, server: Server, topic: str) -> None:
     kafka.create_topic(f"{topic}-in")
     kafka.create_topic(f"{topic}-out")
-    with crashing.client() as client:
+    with server.client() as client:
         client.create_python_function_from_config(job(kafka, "sum", f"{topic}-in", f"{topic}-out", 0), Remembering)
     kafka.produce(f"{topic}-in", [b"1"] * 2000)
     wait_for(lambda: stored(kafka, f"{topic}-out") > 0, "some are done")
-    assert crashing.stop() == 0
+    assert server.stop() == 0
     kafka.produce(f"{topic}-in", [b"1"] * 500)
-    crashing.start()
+    server.start()
     wait_for(lambda: stored(kafka, f"{topic}-out") >= 2500, "all are done")
     assert numbers(kafka, f"{topic}-out") == sums(2500)
 

@@ -9,7 +9,7 @@ import os
 import signal
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -42,15 +42,6 @@ POINTS = (
 @pytest.fixture
 def topic() -> str:
     return f"exact-{next(TOPICS)}"
-
-
-@pytest.fixture
-def crashing(tmp_path: Path) -> Iterator[Server]:
-    """A server that the test may kill and start."""
-    server = Server(tmp_path / "server").start()
-    yield server
-    if server.is_running():
-        server.kill()
 
 
 def assert_exact(values: list[bytes | None], events: list[tuple[bytes, bytes]]) -> None:
@@ -121,11 +112,11 @@ class Stream:
 
 @pytest.mark.parametrize("partition", [0, None], ids=["explicit partition", "group-assigned"])
 def test_sigkill_in_the_middle_again_and_again_leaves_outputs_and_totals_exact(
-    kafka: Kafka, crashing: Server, topic: str, partition: int | None, record_property: Any
+    kafka: Kafka, server: Server, topic: str, partition: int | None, record_property: Any
 ) -> None:
     kafka.create_topic(f"{topic}-in", 1 if partition is not None else 3)
     kafka.create_topic(f"{topic}-out")
-    with crashing.client() as client:
+    with server.client() as client:
         config = job(kafka, "counter", f"{topic}-in", f"{topic}-out", partition, checkpoint_interval_seconds=0.05)
         client.create_python_function_from_config(config, Counter)
     seconds_to_output = []
@@ -133,10 +124,10 @@ def test_sigkill_in_the_middle_again_and_again_leaves_outputs_and_totals_exact(
         for _ in range(4):
             working = kafka.end(f"{topic}-out") + 100
             wait_for(lambda: kafka.end(f"{topic}-out") > working, "it is at work", timeout=60)  # noqa: B023
-            crashing.kill()
+            server.kill()
             left = kafka.end(f"{topic}-out")
             killed = time.monotonic()
-            crashing.start()
+            server.start()
             # The first record after the death may be the end of the transaction that was open.
             wait_for(lambda: kafka.end(f"{topic}-out") > left + 1, "the first new output", timeout=60)  # noqa: B023
             seconds_to_output.append(round(time.monotonic() - killed, 2))
@@ -149,7 +140,7 @@ def test_sigkill_in_the_middle_again_and_again_leaves_outputs_and_totals_exact(
     produce_keyed(kafka, f"{topic}-in", last)
     events = events + last
     assert_exact(all_there(kafka, f"{topic}-out", events), events)
-    with crashing.client() as client:
+    with server.client() as client:
         client.stop_function("counter")
     assert_exact(kafka.read_all(f"{topic}-out"), events)
 
@@ -170,7 +161,7 @@ def sums(count: int) -> list[bytes]:
     return [str(number).encode() for number in range(1, count + 1)]
 
 
-def test_from_the_embedded_log_to_kafka(kafka: Kafka, crashing: Server, topic: str) -> None:
+def test_from_the_embedded_log_to_kafka(kafka: Kafka, server: Server, topic: str) -> None:
     kafka.create_topic(topic)
     config = (
         WasmTaskBuilder()
@@ -179,19 +170,19 @@ def test_from_the_embedded_log_to_kafka(kafka: Kafka, crashing: Server, topic: s
         .add_output(KafkaOutput(kafka.bootstrap_servers, topic))
         .build()
     )
-    with crashing.client() as client:
+    with server.client() as client:
         client.create_python_function_from_config(config, Remembering)
     for turn in range(1, 4):
-        with crashing.client() as client:
+        with server.client() as client:
             client.publish("in", [b"1"] * 2000)
         wait_for(lambda: len(kafka.read_all(topic)) > (turn - 1) * 2000 + 10, "some are done")  # noqa: B023
-        crashing.kill()
-        crashing.start()
+        server.kill()
+        server.start()
     wait_for(lambda: len(kafka.read_all(topic)) >= 6000, "all are done", timeout=40)
     assert kafka.read_all(topic) == sums(6000)
 
 
-def test_from_kafka_to_the_embedded_log(kafka: Kafka, crashing: Server, topic: str) -> None:
+def test_from_kafka_to_the_embedded_log(kafka: Kafka, server: Server, topic: str) -> None:
     kafka.create_topic(topic)
     config = (
         WasmTaskBuilder()
@@ -200,15 +191,15 @@ def test_from_kafka_to_the_embedded_log(kafka: Kafka, crashing: Server, topic: s
         .add_output(EmbeddedOutput("out"))
         .build()
     )
-    with crashing.client() as client:
+    with server.client() as client:
         client.create_python_function_from_config(config, Remembering)
     for turn in range(1, 4):
         kafka.produce(topic, [b"1"] * 2000)
-        with crashing.client() as client:
+        with server.client() as client:
             wait_for(lambda: len(read_all(client, "out")) > (turn - 1) * 2000 + 10, "some are done")  # noqa: B023
-        crashing.kill()
-        crashing.start()
-    with crashing.client() as client:
+        server.kill()
+        server.start()
+    with server.client() as client:
         wait_for(lambda: len(read_all(client, "out")) >= 6000, "all are done", timeout=40)
         assert read_all(client, "out") == sums(6000)
 

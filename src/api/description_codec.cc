@@ -21,6 +21,22 @@ void ToWire(const task::Rates& rates, ::function_stream::Rates& wire) {
   if (rates.p99_seconds) wire.set_p99_seconds(*rates.p99_seconds);
 }
 
+void ToWire(const task::InstanceInfo& info, ::function_stream::InstanceInfo& wire) {
+  wire.set_index(info.index);
+  wire.set_status(std::string(task::StatusName(info.status)));
+  wire.set_reason(ToWireText(info.reason));
+  wire.set_since_ms(info.since_ms);
+  wire.set_restarts(info.restarts);
+  wire.set_processed(info.processed);
+  wire.set_emitted(info.emitted);
+  wire.set_checkpoint_id(info.checkpoint.id);
+  wire.set_memory_bytes(info.memory_bytes);
+  wire.set_state_bytes(info.state_bytes);
+  if (info.watermark_ms) wire.set_watermark_ms(*info.watermark_ms);
+  wire.set_last_error(ToWireText(info.last_error));
+  wire.set_last_error_ms(info.last_error_ms);
+}
+
 }  // namespace
 
 ::function_stream::InputPosition ToWire(const task::InputPosition& from) {
@@ -30,6 +46,7 @@ void ToWire(const task::Rates& rates, ::function_stream::Rates& wire) {
   position.set_partition(from.partition);
   position.set_offset(from.offset);
   if (from.end_offset) position.set_end_offset(*from.end_offset);
+  position.set_instance(from.instance);
   return position;
 }
 
@@ -62,6 +79,7 @@ void ToWire(const task::Description& description, ::function_stream::DescribeFun
   for (const task::EndpointTraffic& input : description.inputs) ToWire(input, *wire.add_inputs());
   for (const task::EndpointTraffic& output : description.outputs) ToWire(output, *wire.add_outputs());
   for (const task::InputPosition& from : description.positions) *wire.add_positions() = ToWire(from);
+  for (const task::InstanceInfo& info : description.instances) ToWire(info, *wire.add_instances());
 }
 
 }  // namespace fs::api

@@ -2,7 +2,10 @@
 
 #include <absl/time/clock.h>
 
+#include <algorithm>
+#include <limits>
 #include <utility>
+#include <vector>
 
 #include "api/description_codec.h"
 #include "api/log_streams.h"
@@ -66,15 +69,44 @@ absl::Status CheckCheckpoint(std::string_view name, uint64_t id) {
   return id > 0 ? absl::OkStatus() : InvalidArgument("id: must be that of a checkpoint, 1 or more");
 }
 
+// Appends a request's records, all or none, and says where they went.
+absl::Status PublishTo(EmbeddedLog& log, std::string_view topic, const ::function_stream::PublishRequest& request,
+                       ::function_stream::PublishResponse& response) {
+  FS_RETURN_IF_ERROR(connector::embedded::CheckTopicName(topic));
+  if (request.has_partition()) FS_RETURN_IF_ERROR(CheckPartition(log, topic, request.partition()));
+  if (request.records_size() == 0) return absl::OkStatus();
+  const PublishedRecords published(request);
+  std::vector<connector::embedded::Appended> appended;
+  if (request.has_partition()) {
+    FS_ASSIGN_OR_RETURN(const int64_t first_offset, log.Append({topic, request.partition()}, published.records()));
+    appended.push_back({request.partition(), first_offset, published.records().size()});
+  } else {
+    FS_ASSIGN_OR_RETURN(appended, log.AppendByKey(topic, published.records()));
+  }
+  response.set_first_offset(appended.front().first_offset);
+  for (const connector::embedded::Appended& one : appended) {
+    ::function_stream::AppendedRecords& wire = *response.add_partitions();
+    wire.set_partition(one.partition);
+    wire.set_first_offset(one.first_offset);
+    wire.set_count(static_cast<uint32_t>(one.count));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CommitOffsetTo(EmbeddedLog& log, const ::function_stream::CommitOffsetRequest& request) {
   FS_RETURN_IF_ERROR(connector::embedded::CheckTopicName(request.topic()));
   FS_RETURN_IF_ERROR(connector::embedded::CheckGroupId(request.group_id()));
   if (request.offset() < 0) return InvalidArgument("offset: must be 0 or more, not {}", request.offset());
-  if (const auto topic = log.DescribeTopic(request.topic()); topic.ok() && request.offset() > topic->end_offset) {
-    return InvalidArgument("offset: {} is past the end of topic {}, where offset {} comes next", request.offset(), request.topic(),
-                           topic->end_offset);
+  FS_RETURN_IF_ERROR(CheckPartition(log, request.topic(), request.partition()));
+  if (log.DescribeTopic(request.topic()).ok()) {
+    FS_ASSIGN_OR_RETURN(const auto extent, log.Read({request.topic(), request.partition()}, 0, 0, 0));
+    if (request.offset() > extent.end_offset) {
+      return InvalidArgument("offset: {} is past the end of topic {}, where offset {} comes next", request.offset(), request.topic(),
+                             extent.end_offset);
+    }
   }
-  return log.CommitGroupPosition({.group = request.group_id(), .topic = request.topic(), .offset = request.offset()});
+  return log.CommitGroupPosition(
+      {.group = request.group_id(), .topic = request.topic(), .offset = request.offset(), .partition = request.partition()});
 }
 
 absl::StatusOr<std::string> Call(task::Supervisor& supervisor, const grpc::ServerContext& context,
@@ -83,7 +115,7 @@ absl::StatusOr<std::string> Call(task::Supervisor& supervisor, const grpc::Serve
   const absl::Time deadline = absl::FromChrono(context.deadline());
   // An answer that says why arrives a little before the client's own patience ends.
   const absl::Duration patience = deadline == absl::InfiniteFuture() ? kLongestCall : deadline - absl::Now() - kAnswerTravel;
-  return supervisor.CallFunction(request.function_name(), request.payload(), SteadyNow() + std::min(patience, kLongestCall),
+  return supervisor.CallFunction(request.function_name(), request.instance(), request.payload(), SteadyNow() + std::min(patience, kLongestCall),
                                  [&] { return context.IsCancelled(); });
 }
 
@@ -113,14 +145,8 @@ grpc::Status ExtensionService::Publish(
   while (stream->Read(&request)) {
     if (!request.topic().empty()) topic = request.topic();
     ::function_stream::PublishResponse response;
-    absl::Status status =
-        topic.empty() ? InvalidArgument("topic: required in the first request of a stream") : connector::embedded::CheckTopicName(topic);
-    if (status.ok() && request.records_size() > 0) {
-      const PublishedRecords published(request);
-      const absl::StatusOr<int64_t> first_offset = log_.Append(topic, published.records());
-      status = first_offset.status();
-      if (status.ok()) response.set_first_offset(*first_offset);
-    }
+    const absl::Status status = topic.empty() ? InvalidArgument("topic: required in the first request of a stream")
+                                              : PublishTo(log_, topic, request, response);
     if (status.ok()) response.set_count(static_cast<uint32_t>(request.records_size()));
     SetStatus(status, response);
     answered = response.status_code();
@@ -156,9 +182,24 @@ grpc::Status ExtensionService::ListTopics(grpc::ServerContext*, const ::function
     topic.set_first_offset(info.first_offset);
     topic.set_next_offset(info.end_offset);
     topic.set_bytes(info.bytes);
+    for (const connector::embedded::PartitionInfo& one : info.partitions) {
+      ::function_stream::PartitionInfo& partition = *topic.add_partitions();
+      partition.set_first_offset(one.first_offset);
+      partition.set_next_offset(one.end_offset);
+      partition.set_bytes(one.bytes);
+    }
   }
   SetStatus(absl::OkStatus(), *response);
   return functions_.requests().Answered("ListTopics", response->status_code());
+}
+
+grpc::Status ExtensionService::CreateTopic(grpc::ServerContext*, const ::function_stream::CreateTopicRequest* request,
+                                           ::function_stream::Response* response) {
+  const uint32_t partitions = std::clamp(request->partitions(), uint32_t{1}, uint32_t{std::numeric_limits<int32_t>::max()});
+  const absl::Status status = log_.CreateTopic(request->topic(), static_cast<int32_t>(partitions));
+  if (status.ok()) observe::LogInfo("create topic {}: done, with {} partition(s)", request->topic(), partitions);
+  SetStatus(status, *response, ::function_stream::CREATED, fmt::format("topic {}: is there, with {} partition(s)", request->topic(), partitions));
+  return functions_.requests().Answered("CreateTopic", response->status_code());
 }
 
 grpc::Status ExtensionService::DeleteTopic(grpc::ServerContext*, const ::function_stream::DeleteTopicRequest* request,

@@ -41,6 +41,8 @@ class ExtensionService final
                                                                       const ::function_stream::LogsRequest* request) override;
   grpc::Status CommitOffset(grpc::ServerContext* context, const ::function_stream::CommitOffsetRequest* request,
                             ::function_stream::Response* response) override;
+  grpc::Status CreateTopic(grpc::ServerContext* context, const ::function_stream::CreateTopicRequest* request,
+                           ::function_stream::Response* response) override;
   grpc::Status ListTopics(grpc::ServerContext* context, const ::function_stream::ListTopicsRequest* request,
                           ::function_stream::ListTopicsResponse* response) override;
   grpc::Status DeleteTopic(grpc::ServerContext* context, const ::function_stream::DeleteTopicRequest* request,

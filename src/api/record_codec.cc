@@ -45,6 +45,13 @@ PublishedRecords::PublishedRecords(const ::function_stream::PublishRequest& requ
   }
 }
 
+absl::Status CheckPartition(const connector::embedded::EmbeddedLog& log, std::string_view topic, int32_t partition) {
+  const int32_t count = log.CountPartitions(topic);
+  if (partition >= 0 && partition < count) return absl::OkStatus();
+  return InvalidArgument("partition: topic {} has {}, counted from 0; there is no {} (create_topic makes a topic with more)", topic, count,
+                         partition);
+}
+
 absl::Status ToWire(const Record& record, ::function_stream::EmbeddedRecord& wire) {
   wire.set_value(record.value.data(), record.value.size());
   if (record.key) wire.set_key(record.key->data(), record.key->size());

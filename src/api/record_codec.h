@@ -6,10 +6,12 @@
 
 #include <deque>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/record.h"
 #include "base/status.h"
+#include "connector/embedded/embedded_log.h"
 
 namespace fs::api {
 
@@ -23,6 +25,9 @@ class PublishedRecords {
   std::vector<OutputRecord> records_;
   std::deque<std::string> headers_;  // encoded, where a record has some
 };
+
+// kInvalidArgument: the topic has no such partition.
+[[nodiscard]] absl::Status CheckPartition(const connector::embedded::EmbeddedLog& log, std::string_view topic, int32_t partition);
 
 // Copies a record out. kDataLoss: its headers are cut short.
 [[nodiscard]] absl::Status ToWire(const Record& record, ::function_stream::EmbeddedRecord& wire);

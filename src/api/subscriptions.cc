@@ -18,25 +18,26 @@ using ::function_stream::SubscribeResponse;
 constexpr size_t kMaxRecords = 1000;
 constexpr size_t kMaxBytes = size_t{512} << 10;
 
-absl::Status CheckRequest(const SubscribeRequest& request) {
+absl::Status CheckRequest(const SubscribeRequest& request, const EmbeddedLog& log) {
   FS_RETURN_IF_ERROR(connector::embedded::CheckTopicName(request.topic()));
+  FS_RETURN_IF_ERROR(CheckPartition(log, request.topic(), request.partition()));
   if (!request.group_id().empty()) FS_RETURN_IF_ERROR(connector::embedded::CheckGroupId(request.group_id()));
   if (request.has_offset() && request.offset() < 0) return InvalidArgument("offset: must be 0 or more, not {}", request.offset());
   return absl::OkStatus();
 }
 
+connector::embedded::TopicPartition PlaceOf(const SubscribeRequest& request) { return {request.topic(), request.partition()}; }
+
 // Where to begin: at the offset; else where the group stands; else at the oldest record or after the newest.
 absl::StatusOr<int64_t> FirstOffset(const SubscribeRequest& request, const EmbeddedLog& log) {
   if (request.has_offset()) return request.offset();
   if (!request.group_id().empty()) {
-    FS_ASSIGN_OR_RETURN(const std::optional<int64_t> position, log.ReadGroupPosition(request.group_id(), request.topic()));
+    FS_ASSIGN_OR_RETURN(const std::optional<int64_t> position, log.ReadGroupPosition(request.group_id(), PlaceOf(request)));
     if (position) return *position;
   }
   if (request.from_earliest()) return 0;
-  const auto topic = log.DescribeTopic(request.topic());
-  if (absl::IsNotFound(topic.status())) return 0;
-  FS_RETURN_IF_ERROR(topic.status());
-  return topic->end_offset;
+  FS_ASSIGN_OR_RETURN(const auto extent, log.Read(PlaceOf(request), 0, 0, 0));
+  return extent.end_offset;
 }
 
 class TopicStream final : public ReadingStream<SubscribeResponse> {
@@ -47,7 +48,7 @@ class TopicStream final : public ReadingStream<SubscribeResponse> {
  protected:
   absl::StatusOr<bool> Read(SubscribeResponse& answer) override {
     if (!is_open_) FS_RETURN_IF_ERROR(OpenTopic());
-    FS_ASSIGN_OR_RETURN(const auto result, log_.Read(request_.topic(), next_offset_, kMaxRecords, kMaxBytes));
+    FS_ASSIGN_OR_RETURN(const auto result, log_.Read(PlaceOf(request_), next_offset_, kMaxRecords, kMaxBytes));
     for (const Record& record : result.records) FS_RETURN_IF_ERROR(ToWire(record, *answer.add_records()));
     if (result.records.empty()) return false;
     next_offset_ = result.next_offset;
@@ -60,9 +61,9 @@ class TopicStream final : public ReadingStream<SubscribeResponse> {
 
  private:
   absl::Status OpenTopic() {
-    FS_RETURN_IF_ERROR(CheckRequest(request_));
+    FS_RETURN_IF_ERROR(CheckRequest(request_, log_));
     if (request_.follow()) {
-      FS_ASSIGN_OR_RETURN(growth_, log_.Subscribe(request_.topic(), Growth()));
+      FS_ASSIGN_OR_RETURN(growth_, log_.Subscribe(PlaceOf(request_), Growth()));
     }
     FS_ASSIGN_OR_RETURN(next_offset_, FirstOffset(request_, log_));
     is_open_ = true;

@@ -25,7 +25,8 @@ struct Function {
   config::FunctionConfig config;  // parsed from it
   std::shared_ptr<const Package> package;
   WantedStatus wanted = WantedStatus::kRunning;
-  std::string state_id;  // names its state folder: new for each creation, so that a dropped function's leftovers never meet its successor
+  uint32_t instance_count = 1;  // what `parallelism` came to when it was created
+  std::string state_id;         // names its state folder: new for each creation, so that a dropped function's leftovers never meet its successor
 };
 
 class Catalog {

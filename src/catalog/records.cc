@@ -1,5 +1,6 @@
 #include "catalog/records.h"
 
+#include <algorithm>
 #include <catalog.pb.h>
 
 #include <limits>
@@ -39,6 +40,7 @@ std::string EncodeFunction(const Function& function) {
   record.set_config_yaml(function.config_yaml);
   record.set_wanted(function.wanted == WantedStatus::kRunning ? stored::FunctionRecord::RUNNING : stored::FunctionRecord::STOPPED);
   record.set_state_id(function.state_id);
+  record.set_instance_count(function.instance_count);
   return record.SerializeAsString();
 }
 
@@ -71,6 +73,7 @@ absl::StatusOr<Function> DecodeFunction(std::string_view name, std::string_view 
   function.config_yaml = record.config_yaml();
   function.wanted = record.wanted() == stored::FunctionRecord::RUNNING ? WantedStatus::kRunning : WantedStatus::kStopped;
   function.state_id = record.state_id();
+  function.instance_count = std::max(record.instance_count(), uint32_t{1});
   absl::StatusOr<config::FunctionConfig> config = config::ParseFunctionConfig(function.config_yaml);
   if (!config.ok()) {
     return FailedPrecondition("its stored configuration is not one that this version takes; start the version that stored it: {}",

@@ -135,10 +135,7 @@ Reader<FunctionConfig> ParallelismReader() {
               FS_ASSIGN_OR_RETURN(const int64_t number, ReadWhole(value, 1, 1024, kForm));
               config.parallelism = static_cast<uint32_t>(number);
             }
-            if (config.parallelism != 1) {
-              return Unimplemented("{} (line {}): this version runs one instance of each function; write 1, or remove the key", value.path,
-                                   value.line);
-            }
+            config.parallelism_line = value.line;
             return absl::OkStatus();
           },
           nullptr};

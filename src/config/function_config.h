@@ -69,6 +69,7 @@ struct FunctionConfig {
   Delivery delivery = Delivery::kDefault;
   int delivery_line = 0;
   uint32_t parallelism = 1;  // 0: "partitions"
+  int parallelism_line = 0;
   OnError on_error;
   Restart restart;
   Watermark watermark;

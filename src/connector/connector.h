@@ -45,6 +45,8 @@ class SourceListener {
   virtual void OnRevoked(std::span<const int32_t> partitions) = 0;
   // They are gone already: nothing of them may be committed any more.
   virtual void OnLost(std::span<const int32_t> partitions) = 0;
+  // Where no group protocol moves partitions: those that this input reads from now on, all of them; possibly none. Also from Start.
+  virtual void OnPartitions(std::span<const int32_t> /*partitions*/) {}
 };
 
 // One input of a function: one topic or file.
@@ -132,7 +134,9 @@ class Decider {
 struct InstanceContext {
   std::string function_name;  // for people: client ids, messages
   std::string function_id;    // unlike the name, never used twice: what a connector keeps for the function is kept under it
+  // Which of how many: partition p of every input is that of instance p mod count. More than one: no group protocol assigns.
   uint32_t instance_index = 0;
+  uint32_t instance_count = 1;
   std::shared_ptr<Waker> waker;
   // Outputs are to commit with the checkpoint: the session makes a decider, where the connector has one, and its sinks wait for it.
   bool exactly_once = false;
@@ -140,6 +144,8 @@ struct InstanceContext {
   absl::Duration checkpoint_interval = absl::Milliseconds(100);
   absl::Duration process_timeout = absl::Seconds(30);
   std::string server_id = {};  // hexadecimal, the same over the server's restarts
+
+  [[nodiscard]] bool IsOurs(int32_t partition) const { return static_cast<uint32_t>(partition) % instance_count == instance_index; }
 };
 
 // Everything a function's endpoints of one type have in common, made once per instance start: its sinks share one decider.
@@ -164,10 +170,15 @@ class Connector {
   // state's own commit decides, and Sink::Start drops what came after it. kInvalidArgument: exactly once cannot be had, and why, naming
   // key and line. For outputs that ValidateOutput accepts.
   [[nodiscard]] virtual absl::StatusOr<std::string> DeciderOf(const config::Endpoint& output) const = 0;
+  // How many partitions an input has, one where it names one. May ask the outside, up to the deadline: kUnavailable, kNotFound.
+  [[nodiscard]] virtual absl::StatusOr<uint32_t> CountPartitions(const config::Endpoint& input, absl::Time deadline) const = 0;
+  // Several instances may write the same output side by side.
+  [[nodiscard]] virtual bool TakesManyWriters() const = 0;
   [[nodiscard]] virtual absl::StatusOr<std::unique_ptr<Session>> OpenSession(const InstanceContext& context) = 0;
   // Forgets what the connector keeps for a function that is dropped (its markers), as far as it can be reached now. The endpoints are the
   // function's own of this connector; none are given for one of which only the id is known. Waits for the outside a second at most.
-  [[nodiscard]] virtual absl::Status ForgetFunction(std::string_view function_id, std::span<const config::Endpoint> inputs,
+  [[nodiscard]] virtual absl::Status ForgetFunction(std::string_view function_id, uint32_t instance_count,
+                                                    std::span<const config::Endpoint> inputs,
                                                     std::span<const config::Endpoint> outputs) = 0;
 };
 

@@ -44,6 +44,11 @@ HistogramSnapshot HistogramSnapshot::Since(const HistogramSnapshot& earlier) con
   return since;
 }
 
+void HistogramSnapshot::Add(const HistogramSnapshot& other) {
+  for (size_t i = 0; i < counts.size() && i < other.counts.size(); ++i) counts[i] += other.counts[i];
+  sum += other.sum;
+}
+
 void Histogram::Observe(double value, uint64_t count) {
   const auto bucket = static_cast<size_t>(std::lower_bound(bounds_.begin(), bounds_.end(), value) - bounds_.begin());
   counts_[bucket].fetch_add(count, std::memory_order_relaxed);

@@ -26,6 +26,8 @@ struct HistogramSnapshot {
   [[nodiscard]] std::optional<double> Quantile(double part) const;
   // What was counted since `earlier`, a snapshot of the same histogram.
   [[nodiscard]] HistogramSnapshot Since(const HistogramSnapshot& earlier) const;
+  // Adds what another histogram of the same bounds has counted.
+  void Add(const HistogramSnapshot& other);
 };
 
 class Histogram {

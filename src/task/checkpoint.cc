@@ -52,6 +52,8 @@ std::string EncodeProgress(const Progress& progress, std::span<const std::string
   stored.set_event_time(progress.event_time);
   stored.set_taken_ms(absl::ToUnixMillis(progress.taken));
   for (const std::string& run_id : progress.superseded) stored.add_superseded(run_id);
+  stored.set_instance_index(progress.split.index);
+  stored.set_instance_count(progress.split.count);
   return stored.SerializeAsString();
 }
 
@@ -68,12 +70,18 @@ absl::StatusOr<Progress> DecodeProgress(std::string_view bytes) {
   progress.event_time = stored.event_time();
   progress.taken = absl::FromUnixMillis(stored.taken_ms());
   progress.superseded.assign(stored.superseded().begin(), stored.superseded().end());
+  progress.split = {stored.instance_index(), std::max(stored.instance_count(), uint32_t{1})};
   return progress;
 }
 
 CheckpointProtocol::CheckpointProtocol(state::FunctionState& state, connector::Decider* decider, std::vector<connector::Sink*> sinks,
-                                       std::vector<std::string> topics, Patience patience)
-    : state_(state), decider_(decider), sinks_(std::move(sinks)), topics_(std::move(topics)), patience_(std::move(patience)) {}
+                                       std::vector<std::string> topics, Patience patience, PartitionSplit split)
+    : state_(state),
+      decider_(decider),
+      sinks_(std::move(sinks)),
+      topics_(std::move(topics)),
+      patience_(std::move(patience)),
+      split_(split) {}
 
 absl::StatusOr<std::optional<state::Checkpoint>> CheckpointProtocol::Recover() {
   std::optional<connector::Marker> marker;
@@ -111,6 +119,7 @@ absl::StatusOr<std::optional<state::Checkpoint>> CheckpointProtocol::Recover() {
   sequence_ = last ? last->sequence : 0;
   if (last) {
     FS_ASSIGN_OR_RETURN(const Progress progress, DecodeProgress(last->positions));
+    FS_RETURN_IF_ERROR(CheckSplit(progress.split, split_));
     std::set<std::string> superseded(progress.superseded.begin(), progress.superseded.end());
     superseded.insert(last->supersedes.begin(), last->supersedes.end());
     superseded_.assign(superseded.begin(), superseded.end());
@@ -155,6 +164,7 @@ absl::Status CheckpointProtocol::Take(std::span<const connector::Positions> inpu
   for (const connector::Sink* sink : sinks_) progress.sink_marks.push_back(sink->Mark());
   progress.taken = absl::Now();
   progress.superseded = superseded_;
+  progress.split = split_;
   next.positions = EncodeProgress(progress, topics_);
 
   if (decider_ == nullptr) {

@@ -35,6 +35,7 @@
 #include "base/status.h"
 #include "connector/connector.h"
 #include "state/function_state.h"
+#include "task/partition_split.h"
 
 namespace fs::task {
 
@@ -45,6 +46,7 @@ struct Progress {
   std::string event_time = {};               // what EventTime::Save answered
   absl::Time taken = absl::UnixEpoch();      // when; the epoch in checkpoints of early versions
   std::vector<std::string> superseded = {};  // runs that restores have replaced
+  PartitionSplit split = {};                 // whose partitions these are
 };
 [[nodiscard]] std::string EncodeProgress(const Progress& progress, std::span<const std::string> topics);
 // kDataLoss when the bytes cannot be read, kFailedPrecondition when their format is a later version's.
@@ -61,10 +63,11 @@ class CheckpointProtocol {
  public:
   // `decider` may be null. None is owned.
   CheckpointProtocol(state::FunctionState& state, connector::Decider* decider, std::vector<connector::Sink*> sinks,
-                     std::vector<std::string> topics, Patience patience);
+                     std::vector<std::string> topics, Patience patience, PartitionSplit split = {});
 
   // Resolves what an earlier owner left undecided and returns the checkpoint to resume from, none for a first start.
-  // kFailedPrecondition: state and decider belong to different runs; the message says what to do.
+  // kFailedPrecondition: state and decider belong to different runs, or the state to another split of the partitions; the message says what
+  // to do.
   [[nodiscard]] absl::StatusOr<std::optional<state::Checkpoint>> Recover();
 
   // What Recover found that somebody should know; empty: nothing.
@@ -98,6 +101,7 @@ class CheckpointProtocol {
   std::string run_id_;
   uint64_t sequence_ = 0;
   std::vector<std::string> superseded_;
+  PartitionSplit split_;
 };
 
 }  // namespace fs::task

@@ -3,6 +3,7 @@
 #include <absl/time/clock.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace fs::task {
 namespace {
@@ -42,11 +43,15 @@ Rates Recent::Tell(absl::Time now, const InstanceCounters& counters) const {
     rates.emitted_per_second = static_cast<double>(counters.emitted.load(std::memory_order_relaxed) - from.emitted) / seconds;
     recent = all.Since(from.message_seconds);
   }
-  const observe::HistogramSnapshot& of = recent.total() > 0 ? recent : all;
-  rates.p50_seconds = of.Quantile(0.5);
-  rates.p95_seconds = of.Quantile(0.95);
-  rates.p99_seconds = of.Quantile(0.99);
+  rates.of = recent.total() > 0 ? std::move(recent) : all;
+  rates.SetPercentiles();
   return rates;
+}
+
+void Rates::SetPercentiles() {
+  p50_seconds = of.Quantile(0.5);
+  p95_seconds = of.Quantile(0.95);
+  p99_seconds = of.Quantile(0.99);
 }
 
 }  // namespace fs::task

@@ -46,7 +46,6 @@ struct InstanceCounters {
 
   std::atomic<uint64_t> memory_bytes{0};  // of the sandbox; 0 without one
   std::atomic<uint64_t> state_bytes{0};
-  std::atomic<uint64_t> log_lines_dropped{0};
 };
 
 // Adds a batch.
@@ -61,6 +60,9 @@ struct Rates {
   double emitted_per_second = 0;
   // Of processing a message; absent when nothing was ever processed.
   std::optional<double> p50_seconds, p95_seconds, p99_seconds;
+  observe::HistogramSnapshot of;  // what these were taken from
+
+  void SetPercentiles();
 };
 
 // The last ten seconds, by samples a second apart. A function that does nothing gives no samples, and needs none.

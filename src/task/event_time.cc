@@ -39,6 +39,14 @@ void EventTime::Minimum::Add(int64_t watermark, bool is_active) {
   has_active = true;
 }
 
+void EventTime::SetPartitions(size_t input, std::span<const int32_t> partitions, absl::Time now) {
+  Input& of = inputs_[input];
+  if (partitions.empty()) of.since = absl::InfinitePast();
+  for (const int32_t partition : partitions) {
+    if (!of.partitions.contains(partition)) Assigned(input, partition, now);
+  }
+}
+
 void EventTime::Forget(size_t input, std::span<const int32_t> partitions) {
   for (const int32_t partition : partitions) inputs_[input].partitions.erase(partition);
 }

@@ -44,6 +44,8 @@ class EventTime {
   void Polled(size_t input, absl::Time now) { inputs_[input].quiet_at = now; }
   // A new partition holds back the rest until it has a watermark, or is quiet for long.
   void Assigned(size_t input, int32_t partition, absl::Time now) { inputs_[input].partitions[partition].active_at = now; }
+  // These are all that the input reads; without any it holds back nobody.
+  void SetPartitions(size_t input, std::span<const int32_t> partitions, absl::Time now);
   void Forget(size_t input, std::span<const int32_t> partitions);
   // These records are done with.
   void Observe(size_t input, std::span<const Record> records, absl::Time now);

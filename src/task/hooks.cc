@@ -71,7 +71,7 @@ void Instance::OpenEventTime() {
   const bool is_emitting = config_.watermark.is_given || names("emit_watermark");
   event_time_ = std::make_unique<EventTime>(config_.watermark, std::move(sources), sinks_.size(), is_emitting || names("process_watermark"),
                                             SteadyNow());
-  stamps_ = std::make_unique<WatermarkStamps>(fmt::format("{}/0", spec_.function->state_id), sinks_.size());
+  stamps_ = std::make_unique<WatermarkStamps>(fmt::format("{}/{}", spec_.function->state_id, spec_.index), sinks_.size());
   if (is_emitting) stamps_->Begin();
 }
 

@@ -56,7 +56,8 @@ absl::Status Instance::Open() {
   for (const Input& input : inputs_) topics.push_back(input.topic);
   checkpoints_ = std::make_unique<CheckpointProtocol>(
       *state_, decider_, sinks, topics,
-      [this](WaitingIn step, absl::Duration since, const absl::Status& what) { return KeepWaiting(step, since, what); });
+      [this](WaitingIn step, absl::Duration since, const absl::Status& what) { return KeepWaiting(step, since, what); },
+      PartitionSplit{spec_.index, spec_.function->instance_count});
   // Before recovery: what is wrong with the package is told at once, also while the outputs are away.
   FS_RETURN_IF_ERROR(LoadGuest());
   FS_ASSIGN_OR_RETURN(const std::optional<state::Checkpoint> checkpoint, checkpoints_->Recover());
@@ -105,6 +106,8 @@ absl::Status Instance::OpenConnectors() {
   connector::InstanceContext context;
   context.function_name = config_.name;
   context.function_id = spec_.function->state_id;
+  context.instance_index = spec_.index;
+  context.instance_count = spec_.function->instance_count;
   context.waker = spec_.waker;
   context.exactly_once = delivery == config::Delivery::kExactlyOnce;
   context.checkpoint_interval = config_.checkpoint_interval;
@@ -415,6 +418,10 @@ absl::StatusOr<connector::Positions> Instance::OnAssigned(std::span<const connec
   const absl::Time now = SteadyNow();
   for (const connector::GroupPosition& given : partitions) event_time_->Assigned(polled_input_, given.partition, now);
   return std::move(resumption.positions);
+}
+
+void Instance::OnPartitions(std::span<const int32_t> partitions) {
+  event_time_->SetPartitions(polled_input_, partitions, SteadyNow());
 }
 
 void Instance::OnRevoked(std::span<const int32_t> partitions) {

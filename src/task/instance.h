@@ -40,6 +40,7 @@ namespace fs::task {
 
 struct InstanceSpec {
   std::shared_ptr<const catalog::Function> function;
+  uint32_t index = 0;  // of the function's instances (partition_split.h)
   std::filesystem::path state_folder;
   sandbox::Runtime* runtime = nullptr;
   state::StateEnvironment* states = nullptr;
@@ -151,6 +152,7 @@ class Instance : private sandbox::Host, private connector::SourceListener {
   absl::StatusOr<connector::Positions> OnAssigned(std::span<const connector::GroupPosition> partitions) override;
   void OnRevoked(std::span<const int32_t> partitions) override;
   void OnLost(std::span<const int32_t> partitions) override;
+  void OnPartitions(std::span<const int32_t> partitions) override;
 
   InstanceSpec spec_;
   const config::FunctionConfig& config_;

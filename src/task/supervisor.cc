@@ -11,10 +11,14 @@
 #include "base/steady_clock.h"
 #include "observe/log.h"
 #include "task/delivery.h"
-#include "task/task.h"
+#include "task/instance_group.h"
+#include "task/partition_split.h"
 
 namespace fs::task {
 namespace {
+
+// How long a create waits for a cluster to say how many partitions there are.
+constexpr absl::Duration kCountPatience = absl::Seconds(5);
 
 std::string NewStateId(std::string_view name) {
   std::random_device entropy;
@@ -39,7 +43,7 @@ class SupervisorImpl final : public Supervisor {
   absl::Status StartFunction(std::string_view name) override;
   absl::Status StopFunction(std::string_view name) override;
   absl::Status DropFunction(std::string_view name) override;
-  absl::StatusOr<std::string> CallFunction(std::string_view name, std::string payload, absl::Time deadline,
+  absl::StatusOr<std::string> CallFunction(std::string_view name, uint32_t instance, std::string payload, absl::Time deadline,
                                            const std::function<bool()>& is_given_up) override;
   absl::StatusOr<std::vector<RetainedInfo>> ListCheckpoints(std::string_view name) const override;
   absl::StatusOr<RetainedInfo> CreateCheckpoint(std::string_view name, absl::Time deadline,
@@ -53,51 +57,51 @@ class SupervisorImpl final : public Supervisor {
   void Shutdown() override;
 
  private:
-  [[nodiscard]] absl::StatusOr<std::shared_ptr<Task>> Find(std::string_view name) const;
+  [[nodiscard]] absl::StatusOr<std::shared_ptr<InstanceGroup>> Find(std::string_view name) const;
   [[nodiscard]] absl::Status CheckEndpoints(const config::FunctionConfig& config) const;
-  [[nodiscard]] absl::Status StartCreated(const std::shared_ptr<Task>& task);
-  void RemoveOrphans(const std::set<std::string>& state_ids);
+  [[nodiscard]] absl::Status StartCreated(const std::shared_ptr<InstanceGroup>& task);
+  void RemoveOrphans(const std::set<std::string>& folders);
 
   const Options options_;
   catalog::Catalog& catalog_;
   const TaskEnvironment environment_;
   mutable absl::Mutex mutex_;
-  absl::btree_map<std::string, std::shared_ptr<Task>> tasks_ ABSL_GUARDED_BY(mutex_);
-  std::set<std::shared_ptr<Task>> being_created_ ABSL_GUARDED_BY(mutex_);
+  absl::btree_map<std::string, std::shared_ptr<InstanceGroup>> tasks_ ABSL_GUARDED_BY(mutex_);
+  std::set<std::shared_ptr<InstanceGroup>> being_created_ ABSL_GUARDED_BY(mutex_);
   bool shut_down_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 absl::Status SupervisorImpl::Recover() {
-  std::set<std::string> state_ids;
-  std::vector<std::shared_ptr<Task>> to_start;
+  std::set<std::string> folders;
+  std::vector<std::shared_ptr<InstanceGroup>> to_start;
   for (const auto& function : catalog_.List()) {
-    state_ids.insert(function->state_id);
-    auto task = std::make_shared<Task>(environment_, function, Status::kStopped);
+    for (uint32_t i = 0; i < function->instance_count; ++i) folders.insert(StateFolderName(function->state_id, i));
+    auto task = std::make_shared<InstanceGroup>(environment_, function, Status::kStopped);
     if (function->wanted == catalog::WantedStatus::kRunning) to_start.push_back(task);
     absl::MutexLock lock(&mutex_);
     tasks_[function->name] = std::move(task);
   }
-  RemoveOrphans(state_ids);
+  RemoveOrphans(folders);
   for (const auto& task : to_start) {
-    const absl::Status status = task->Start(Task::StartMode::kPatient);
+    const absl::Status status = task->Start(InstanceGroup::StartMode::kPatient);
     if (!status.ok()) observe::LogError("function {}: {}", task->function().name, Message(status));
   }
   return absl::OkStatus();
 }
 
 // A crash while a function was created or dropped leaves its folder; nobody knows it any more.
-void SupervisorImpl::RemoveOrphans(const std::set<std::string>& state_ids) {
+void SupervisorImpl::RemoveOrphans(const std::set<std::string>& folders) {
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(options_.state_dir, error)) {
     const std::string id = entry.path().filename().string();
-    if (state_ids.contains(id)) continue;
+    if (folders.contains(id)) continue;
     observe::LogInfo("removing {}: it belongs to no function", entry.path().string());
     absl::Status status = state::FunctionState::Destroy(*environment_.states, entry.path());
-    for (const auto& [type, connector] : environment_.connectors->all()) status.Update(connector->ForgetFunction(id, {}, {}));
+    for (const auto& [type, connector] : environment_.connectors->all()) status.Update(connector->ForgetFunction(id, 1, {}, {}));
     if (!status.ok()) observe::LogWarning("{}: {}", entry.path().string(), Message(status));
   }
   for (const auto& entry : std::filesystem::directory_iterator(options_.checkpoint_dir, error)) {
-    if (state_ids.contains(entry.path().filename().string())) continue;
+    if (folders.contains(entry.path().filename().string())) continue;
     observe::LogInfo("removing {}: it belongs to no function", entry.path().string());
     const absl::Status status = state::RetainedCheckpoints(*environment_.states, entry.path(), {}).Destroy();
     if (!status.ok()) observe::LogWarning("{}", Message(status));
@@ -123,6 +127,7 @@ absl::Status SupervisorImpl::CreateFunction(std::string config_yaml, config::Fun
     return Unimplemented("type: processor (a WASM module of your own) is not supported by this version; use type: python");
   }
   FS_RETURN_IF_ERROR(CheckEndpoints(config));
+  FS_ASSIGN_OR_RETURN(const uint32_t instance_count, ResolveParallelism(config, *environment_.connectors, SteadyNow() + kCountPatience));
   {
     absl::MutexLock lock(&mutex_);
     if (shut_down_) return Unavailable("the server is shutting down");
@@ -139,10 +144,11 @@ absl::Status SupervisorImpl::CreateFunction(std::string config_yaml, config::Fun
   function->config = std::move(config);
   function->package = std::make_shared<const catalog::Package>(std::move(package));
   function->wanted = catalog::WantedStatus::kRunning;
+  function->instance_count = instance_count;
   function->state_id = NewStateId(name);
 
-  auto task = std::make_shared<Task>(environment_, function, Status::kCreated);
-  absl::Status status = task->Start(Task::StartMode::kHeld);
+  auto task = std::make_shared<InstanceGroup>(environment_, function, Status::kCreated);
+  absl::Status status = task->Start(InstanceGroup::StartMode::kHeld);
   if (status.ok()) status = StartCreated(task);
   if (status.ok()) status = catalog_.Put(function);
   if (!status.ok()) {
@@ -162,7 +168,7 @@ absl::Status SupervisorImpl::CreateFunction(std::string config_yaml, config::Fun
 }
 
 // Waits for a task that is in no list yet, so that a shutdown can end the wait.
-absl::Status SupervisorImpl::StartCreated(const std::shared_ptr<Task>& task) {
+absl::Status SupervisorImpl::StartCreated(const std::shared_ptr<InstanceGroup>& task) {
   {
     absl::MutexLock lock(&mutex_);
     if (shut_down_) return Unavailable("the server is shutting down");
@@ -175,16 +181,16 @@ absl::Status SupervisorImpl::StartCreated(const std::shared_ptr<Task>& task) {
 }
 
 absl::Status SupervisorImpl::StartFunction(std::string_view name) {
-  FS_ASSIGN_OR_RETURN(const std::shared_ptr<Task> task, Find(name));
+  FS_ASSIGN_OR_RETURN(const std::shared_ptr<InstanceGroup> task, Find(name));
   absl::MutexLock lifecycle(&task->lifecycle());
   FS_RETURN_IF_ERROR(Find(name).status());
   FS_RETURN_IF_ERROR(catalog_.SetWanted(name, catalog::WantedStatus::kRunning));
-  FS_RETURN_IF_ERROR(task->Start(Task::StartMode::kNow));
+  FS_RETURN_IF_ERROR(task->Start(InstanceGroup::StartMode::kNow));
   return AsCreateError(task->WaitUntilRunning());
 }
 
 absl::Status SupervisorImpl::StopFunction(std::string_view name) {
-  FS_ASSIGN_OR_RETURN(const std::shared_ptr<Task> task, Find(name));
+  FS_ASSIGN_OR_RETURN(const std::shared_ptr<InstanceGroup> task, Find(name));
   absl::MutexLock lifecycle(&task->lifecycle());
   FS_RETURN_IF_ERROR(Find(name).status());
   FS_RETURN_IF_ERROR(catalog_.SetWanted(name, catalog::WantedStatus::kStopped));
@@ -194,7 +200,7 @@ absl::Status SupervisorImpl::StopFunction(std::string_view name) {
 }
 
 absl::Status SupervisorImpl::DropFunction(std::string_view name) {
-  FS_ASSIGN_OR_RETURN(const std::shared_ptr<Task> task, Find(name));
+  FS_ASSIGN_OR_RETURN(const std::shared_ptr<InstanceGroup> task, Find(name));
   absl::MutexLock lifecycle(&task->lifecycle());
   FS_RETURN_IF_ERROR(Find(name).status());
   task->RequestStop();
@@ -209,7 +215,7 @@ absl::Status SupervisorImpl::DropFunction(std::string_view name) {
 }
 
 absl::StatusOr<std::vector<RetainedInfo>> SupervisorImpl::ListCheckpoints(std::string_view name) const {
-  FS_ASSIGN_OR_RETURN(const std::shared_ptr<Task> task, Find(name));
+  FS_ASSIGN_OR_RETURN(const std::shared_ptr<InstanceGroup> task, Find(name));
   std::vector<RetainedInfo> result;
   for (const state::RetainedCheckpoint& checkpoint : task->checkpoints().List()) result.push_back(task->Describe(checkpoint));
   return result;
@@ -217,7 +223,8 @@ absl::StatusOr<std::vector<RetainedInfo>> SupervisorImpl::ListCheckpoints(std::s
 
 absl::StatusOr<RetainedInfo> SupervisorImpl::CreateCheckpoint(std::string_view name, absl::Time deadline,
                                                               const std::function<bool()>& is_cancelled) {
-  FS_ASSIGN_OR_RETURN(const std::shared_ptr<Task> task, Find(name));
+  FS_ASSIGN_OR_RETURN(const std::shared_ptr<InstanceGroup> task, Find(name));
+  FS_RETURN_IF_ERROR(task->CheckRetention());
   if (!task->checkpoints().is_supported()) return task->checkpoints().MakeOfStopped(state::RetainReason::kRequested).status();
   while (true) {
     if (auto asked = task->retention().Ask(deadline, is_cancelled)) {
@@ -240,14 +247,16 @@ absl::StatusOr<RetainedInfo> SupervisorImpl::CreateCheckpoint(std::string_view n
 }
 
 absl::Status SupervisorImpl::DeleteCheckpoint(std::string_view name, uint64_t id) {
-  FS_ASSIGN_OR_RETURN(const std::shared_ptr<Task> task, Find(name));
+  FS_ASSIGN_OR_RETURN(const std::shared_ptr<InstanceGroup> task, Find(name));
+  FS_RETURN_IF_ERROR(task->CheckRetention());
   return WithContext(task->checkpoints().Delete(id), name);
 }
 
 absl::Status SupervisorImpl::StartFromCheckpoint(std::string_view name, uint64_t id) {
-  FS_ASSIGN_OR_RETURN(const std::shared_ptr<Task> task, Find(name));
+  FS_ASSIGN_OR_RETURN(const std::shared_ptr<InstanceGroup> task, Find(name));
   absl::MutexLock lifecycle(&task->lifecycle());
   FS_RETURN_IF_ERROR(Find(name).status());
+  FS_RETURN_IF_ERROR(task->CheckRetention());
   if (task->is_alive()) {
     return AlreadyExists("{}: is {}: only a function that does not run can be started from a checkpoint; stop it first", name,
                          StatusName(task->Describe().status));
@@ -257,25 +266,25 @@ absl::Status SupervisorImpl::StartFromCheckpoint(std::string_view name, uint64_t
   if (!restored.ok()) return WithContext(restored, name);
   observe::LogInfo("function {}: restored from checkpoint {}", name, id);
   FS_RETURN_IF_ERROR(catalog_.SetWanted(name, catalog::WantedStatus::kRunning));
-  FS_RETURN_IF_ERROR(task->Start(Task::StartMode::kNow));
+  FS_RETURN_IF_ERROR(task->Start(InstanceGroup::StartMode::kNow));
   return AsCreateError(task->WaitUntilRunning());
 }
 
-absl::StatusOr<std::shared_ptr<Task>> SupervisorImpl::Find(std::string_view name) const {
+absl::StatusOr<std::shared_ptr<InstanceGroup>> SupervisorImpl::Find(std::string_view name) const {
   absl::MutexLock lock(&mutex_);
   const auto found = tasks_.find(std::string(name));
   if (found == tasks_.end()) return NotFound("function {}: there is none of this name; show_functions lists those there are", name);
   return found->second;
 }
 
-absl::StatusOr<std::string> SupervisorImpl::CallFunction(std::string_view name, std::string payload, absl::Time deadline,
+absl::StatusOr<std::string> SupervisorImpl::CallFunction(std::string_view name, uint32_t instance, std::string payload, absl::Time deadline,
                                                          const std::function<bool()>& is_given_up) {
-  FS_ASSIGN_OR_RETURN(const std::shared_ptr<Task> task, Find(name));
-  return task->Call(std::move(payload), deadline, is_given_up);
+  FS_ASSIGN_OR_RETURN(const std::shared_ptr<InstanceGroup> task, Find(name));
+  return task->Call(instance, std::move(payload), deadline, is_given_up);
 }
 
 std::vector<Description> SupervisorImpl::List() const {
-  std::vector<std::shared_ptr<Task>> tasks;
+  std::vector<std::shared_ptr<InstanceGroup>> tasks;
   {
     absl::MutexLock lock(&mutex_);
     for (const auto& [name, task] : tasks_) tasks.push_back(task);
@@ -287,18 +296,18 @@ std::vector<Description> SupervisorImpl::List() const {
 }
 
 absl::StatusOr<Description> SupervisorImpl::Describe(std::string_view name) const {
-  FS_ASSIGN_OR_RETURN(const std::shared_ptr<Task> task, Find(name));
+  FS_ASSIGN_OR_RETURN(const std::shared_ptr<InstanceGroup> task, Find(name));
   return task->Describe();
 }
 
 absl::StatusOr<std::unique_ptr<observe::FunctionLogReader>> SupervisorImpl::ReadLog(std::string_view name, std::optional<uint64_t> tail,
                                                                                     std::function<void()> on_growth) const {
-  FS_ASSIGN_OR_RETURN(const std::shared_ptr<Task> task, Find(name));
+  FS_ASSIGN_OR_RETURN(const std::shared_ptr<InstanceGroup> task, Find(name));
   return task->ReadLog(tail, std::move(on_growth));
 }
 
 void SupervisorImpl::Shutdown() {
-  std::vector<std::shared_ptr<Task>> tasks;
+  std::vector<std::shared_ptr<InstanceGroup>> tasks;
   {
     absl::MutexLock lock(&mutex_);
     shut_down_ = true;
@@ -307,7 +316,7 @@ void SupervisorImpl::Shutdown() {
   }
   for (const auto& task : tasks) task->RequestStop();
   // One grace for all: functions that hang must not add up.
-  const absl::Time grace = SteadyNow() + Task::kStopGrace;
+  const absl::Time grace = SteadyNow() + InstanceGroup::kStopGrace;
   for (const auto& task : tasks) {
     if (!task->WaitEnded(grace)) task->Interrupt();
   }

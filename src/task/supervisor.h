@@ -47,6 +47,7 @@ struct InputPosition {
   int32_t partition = 0;
   int64_t offset = 0;                 // of the next record, as of the last checkpoint
   std::optional<int64_t> end_offset;  // absent: not known yet
+  uint32_t instance = 0;              // which of the function's reads it
 
   // Records (bytes, of a file) that are there and not committed.
   [[nodiscard]] std::optional<int64_t> lag() const {
@@ -61,6 +62,24 @@ struct LastCheckpoint {
   uint64_t bytes = 0;
 };
 
+// One instance of a function, which has partitions, state and a thread of its own.
+struct InstanceInfo {
+  uint32_t index = 0;
+  Status status = Status::kCreated;
+  std::string reason;
+  int64_t since_ms = 0;
+  uint64_t restarts = 0;
+  uint64_t processed = 0;
+  uint64_t emitted = 0;
+  LastCheckpoint checkpoint;
+  uint64_t memory_bytes = 0;
+  uint64_t state_bytes = 0;
+  std::optional<int64_t> watermark_ms;
+  std::string last_error;
+  int64_t last_error_ms = 0;
+};
+
+// Of all instances of a function: sums, unless said otherwise (instance_group.h).
 struct Description {
   std::string name;
   config::TaskType type = config::TaskType::kPython;
@@ -88,6 +107,7 @@ struct Description {
   uint64_t log_lines_dropped = 0;
   std::string last_error;     // with the user's traceback
   int64_t last_error_ms = 0;  // 0: there was none
+  std::vector<InstanceInfo> instances;
 };
 
 // A checkpoint that can be restored by number.
@@ -126,8 +146,9 @@ class Supervisor {
 
   // What the function's custom() answers. The deadline is SteadyNow's. kNotFound; kAlreadyExists: it does not run; kAborted: custom()
   // raised, with the user's traceback; the others as task/calls.h says.
-  [[nodiscard]] virtual absl::StatusOr<std::string> CallFunction(std::string_view name, std::string payload, absl::Time deadline,
-                                                                 const std::function<bool()>& is_given_up) = 0;
+  // kInvalidArgument: there is no such instance.
+  [[nodiscard]] virtual absl::StatusOr<std::string> CallFunction(std::string_view name, uint32_t instance, std::string payload,
+                                                                 absl::Time deadline, const std::function<bool()>& is_given_up) = 0;
 
   // Retained checkpoints. Create works on a running function (the call waits for its next checkpoint) and on one that does not run. Errors
   // as state/retained.h has them, kNotFound for an unknown function; Start is kAlreadyExists for one that runs.

@@ -3,11 +3,11 @@
 #include <absl/time/clock.h>
 
 #include <algorithm>
-#include <iterator>
 #include <utility>
 
 #include "base/steady_clock.h"
 #include "observe/log.h"
+#include "task/partition_split.h"
 
 namespace fs::task {
 namespace {
@@ -60,12 +60,16 @@ std::string_view StatusName(Status status) {
   return "UNKNOWN";
 }
 
-Task::Task(const TaskEnvironment& environment, std::shared_ptr<const catalog::Function> function, Status status)
+Task::Task(const TaskEnvironment& environment, std::shared_ptr<const catalog::Function> function, uint32_t index, Status status,
+           std::function<void()> on_failed)
     : environment_(environment),
       function_(std::move(function)),
-      state_folder_(environment_.state_dir / function_->state_id),
+      index_(index),
+      label_(function_->instance_count == 1 ? function_->name : fmt::format("{}/{}", function_->name, index_)),
+      on_failed_(std::move(on_failed)),
+      state_folder_(environment_.state_dir / StateFolderName(function_->state_id, index_)),
       counters_(InputCount(function_->config), function_->config.outputs.size()),
-      checkpoints_(*environment_.states, environment_.checkpoint_dir / function_->state_id, state_folder_),
+      checkpoints_(*environment_.states, environment_.checkpoint_dir / StateFolderName(function_->state_id, index_), state_folder_),
       retention_(function_->config, checkpoints_, *waker_),
       errors_(function_->config.on_error),
       status_(status),
@@ -76,17 +80,14 @@ Task::~Task() {
   Join();
 }
 
-absl::Status Task::Start(StartMode mode) {
+absl::Status Task::Start(StartMode mode, std::shared_ptr<observe::FunctionLog> log) {
   absl::MutexLock thread_lock(&thread_mutex_);
   {
     absl::MutexLock lock(&mutex_);
     if (alive_) return absl::OkStatus();
   }
   thread_.Join();
-  observe::FunctionLog::Options log;
-  log.dropped_lines = &counters_.log_lines_dropped;
-  log.followers = log_followers_;
-  FS_ASSIGN_OR_RETURN(log_, observe::FunctionLog::Open(environment_.log_dir, function_->name, log));
+  log_ = std::move(log);
   stopping_.store(false);
   errors_.Reset();
   calls_.Open();
@@ -99,7 +100,7 @@ absl::Status Task::Start(StartMode mode) {
     end_ = absl::OkStatus();
   }
   retention_.Open();
-  absl::StatusOr<Thread> thread = Thread::Start("fn:" + function_->name, [this] { Body(); });
+  absl::StatusOr<Thread> thread = Thread::Start("fn:" + label_, [this] { Body(); });
   if (!thread.ok()) {
     calls_.Close(thread.status());
     retention_.Close();
@@ -152,23 +153,13 @@ void Task::Interrupt() {
 
 absl::StatusOr<std::string> Task::Call(std::string payload, absl::Time deadline, const std::function<bool()>& is_given_up) {
   auto answer = calls_.Call(std::move(payload), deadline, is_given_up, [this] { waker_->Wake(); });
-  if (!answer.ok()) return WithContext(answer.status(), fmt::format("function {}", function_->name));
+  if (!answer.ok()) return WithContext(answer.status(), fmt::format("function {}", label_));
   return answer;
 }
 
 absl::Status Task::Destroy() {
-  log_.reset();
-  log_followers_->End();
   absl::Status status = state::FunctionState::Destroy(*environment_.states, state_folder_);
   status.Update(checkpoints_.Destroy());
-  status.Update(observe::FunctionLog::Remove(environment_.log_dir, function_->name));
-  for (const auto& [type, connector] : environment_.connectors->all()) {
-    std::vector<config::Endpoint> inputs, outputs;
-    const auto is_its = [&type = type](const config::Endpoint& endpoint) { return endpoint.type == type; };
-    for (const auto& group : function_->config.input_groups) std::ranges::copy_if(group.inputs, std::back_inserter(inputs), is_its);
-    std::ranges::copy_if(function_->config.outputs, std::back_inserter(outputs), is_its);
-    status.Update(connector->ForgetFunction(function_->state_id, inputs, outputs));
-  }
   return status;
 }
 
@@ -182,7 +173,7 @@ void Task::Body() {
     status = RunInstance();
     if (stopping_.load() || status.ok()) break;
     log_->Write(50, Message(status));
-    observe::LogError("function {}: {}", function_->name, Message(status).substr(0, Message(status).find('\n')));
+    observe::LogError("function {}: {}", label_, Message(status).substr(0, Message(status).find('\n')));
     bool is_awaited;
     {
       absl::MutexLock lock(&mutex_);
@@ -220,6 +211,7 @@ void Task::Body() {
     SetStatus(Status::kStopped, "");
   } else {
     SetStatus(Status::kFailed, std::string(Message(status)));
+    on_failed_();
   }
   calls_.Close(absl::AlreadyExistsError(stopping_.load() || status.ok() ? "it is STOPPED: start it first"
                                                                         : fmt::format("it is FAILED: {}", Message(status))));
@@ -234,6 +226,7 @@ absl::Status Task::RunInstance() {
   FS_RETURN_IF_ERROR(checkpoints_.Recover());
   InstanceSpec spec;
   spec.function = function_;
+  spec.index = index_;
   spec.state_folder = state_folder_;
   spec.runtime = environment_.runtime;
   spec.states = environment_.states;
@@ -290,7 +283,7 @@ void Task::SetStatus(Status status, const std::string& reason) {
   if (status_ == status) return;
   since_ = absl::Now();
   status_ = status;
-  observe::LogInfo("function {}: {}", function_->name, StatusName(status));
+  observe::LogInfo("function {}: {}", label_, StatusName(status));
 }
 
 Description Task::Describe() const {
@@ -310,7 +303,6 @@ Description Task::Describe() const {
   if (watermark_ms != kNoTimestamp) description.watermark_ms = watermark_ms;
   description.memory_bytes = counters_.memory_bytes.load(std::memory_order_relaxed);
   description.state_bytes = counters_.state_bytes.load(std::memory_order_relaxed);
-  description.log_lines_dropped = counters_.log_lines_dropped.load(std::memory_order_relaxed);
   const config::FunctionConfig& config = function_->config;
   for (size_t group = 0; group < config.input_groups.size(); ++group) {
     for (const config::Endpoint& endpoint : config.input_groups[group].inputs) {
@@ -349,7 +341,7 @@ std::vector<InputPosition> Task::ToInputPositions(std::span<const connector::Pos
     for (const config::Endpoint& endpoint : function_->config.input_groups[group].inputs) {
       if (input >= inputs.size()) break;
       for (const auto& [partition, offset] : inputs[input]) {
-        result.push_back({static_cast<uint32_t>(input), static_cast<uint32_t>(group), TopicOf(endpoint), partition, offset, std::nullopt});
+        result.push_back({static_cast<uint32_t>(input), static_cast<uint32_t>(group), TopicOf(endpoint), partition, offset, std::nullopt, index_});
       }
       ++input;
     }
@@ -377,11 +369,6 @@ RetainedInfo Task::Describe(const state::RetainedCheckpoint& checkpoint) const {
 bool Task::is_alive() const {
   absl::MutexLock lock(&mutex_);
   return alive_;
-}
-
-absl::StatusOr<std::unique_ptr<observe::FunctionLogReader>> Task::ReadLog(std::optional<uint64_t> tail,
-                                                                          std::function<void()> on_growth) const {
-  return observe::FunctionLogReader::Open(environment_.log_dir, function_->name, tail, log_followers_, std::move(on_growth));
 }
 
 }  // namespace fs::task

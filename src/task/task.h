@@ -1,6 +1,6 @@
-// One function of the server: its thread, its status, and the policy that brings it back after a failure.
+// One instance of a function: its thread, its status, and the policy that brings it back after a failure.
 //
-// Owned by the Supervisor, thread-safe. The thread exists from Start until the function is stopped or has failed; on it lives one Instance
+// Owned by the function's InstanceGroup, thread-safe. The thread exists from Start until the function is stopped or has failed; on it lives one Instance
 // after the other. What ends an instance decides what follows:
 //
 //   stop requested                                        STOPPED
@@ -50,8 +50,10 @@ struct TaskEnvironment {
 
 class Task {
  public:
-  // A task that does not run yet, with the status that its function has then.
-  Task(const TaskEnvironment& environment, std::shared_ptr<const catalog::Function> function, Status status);
+  // A task that does not run yet, with the status that its function has then. on_failed: called on its thread when it has FAILED, before
+  // it ends.
+  Task(const TaskEnvironment& environment, std::shared_ptr<const catalog::Function> function, uint32_t index, Status status,
+       std::function<void()> on_failed);
   // Stops it.
   ~Task();
 
@@ -59,7 +61,7 @@ class Task {
   // what ended it. kHeld: it runs only after Release: init has been called, no record was taken. kPatient: nobody waits for the
   // answer, so a first instance that cannot be opened is tried again as a later one would be.
   enum class StartMode { kNow, kHeld, kPatient };
-  [[nodiscard]] absl::Status Start(StartMode mode);
+  [[nodiscard]] absl::Status Start(StartMode mode, std::shared_ptr<observe::FunctionLog> log);
   [[nodiscard]] absl::Status WaitUntilRunning();
   void Release();
 
@@ -83,17 +85,10 @@ class Task {
   [[nodiscard]] RetainedInfo Describe(const state::RetainedCheckpoint& checkpoint) const;
   [[nodiscard]] bool is_alive() const;
 
-  // Removes state, retained checkpoints and log. Only when it does not run.
+  // Removes state and retained checkpoints. Only when it does not run.
   [[nodiscard]] absl::Status Destroy();
 
   [[nodiscard]] Description Describe() const;
-  [[nodiscard]] absl::StatusOr<std::unique_ptr<observe::FunctionLogReader>> ReadLog(std::optional<uint64_t> tail,
-                                                                                    std::function<void()> on_growth) const;
-  [[nodiscard]] const catalog::Function& function() const { return *function_; }
-
-  // Serialises start, stop and drop of this function; the Supervisor's calls hold it.
-  absl::Mutex& lifecycle() { return lifecycle_; }
-
  private:
   void Body();
   // Runs one instance to its end.
@@ -103,14 +98,15 @@ class Task {
 
   const TaskEnvironment environment_;
   const std::shared_ptr<const catalog::Function> function_;
+  const uint32_t index_;
+  const std::string label_;  // the function's name and, of several instances, which
+  const std::function<void()> on_failed_;
   const std::filesystem::path state_folder_;
-  absl::Mutex lifecycle_;
 
   std::atomic<bool> stopping_{false};
   std::shared_ptr<Waker> waker_ = std::make_shared<Waker>();
   InstanceCounters counters_;
   Calls calls_;
-  const std::shared_ptr<observe::LogFollowers> log_followers_ = std::make_shared<observe::LogFollowers>();
   state::RetainedCheckpoints checkpoints_;
   Retention retention_;
   absl::Mutex thread_mutex_;
@@ -118,7 +114,7 @@ class Task {
 
   mutable absl::Mutex mutex_;
   Instance* instance_ ABSL_GUARDED_BY(mutex_) = nullptr;
-  std::unique_ptr<observe::FunctionLog> log_;   // of the running thread
+  std::shared_ptr<observe::FunctionLog> log_;   // of the running thread
   ErrorPolicy errors_;                          // likewise
   FailureLog failure_log_;                      // likewise
   bool alive_ ABSL_GUARDED_BY(mutex_) = false;  // the thread has work

@@ -11,7 +11,7 @@ constexpr std::string_view kOutputKeys[] = {"topic", "partition"};
 absl::Status CheckTopic(const config::Endpoint& endpoint) {
   FS_ASSIGN_OR_RETURN(const std::string topic, endpoint.RequireString("topic"));
   if (const absl::Status name = CheckTopicName(topic); !name.ok()) return endpoint.ErrorAt("topic", Message(name));
-  return endpoint.OptionalInt("partition", 0, 0).status();
+  return ReadPartition(endpoint).status();
 }
 
 // All transactions of a function's instances are written under names that begin so.
@@ -36,7 +36,13 @@ absl::StatusOr<std::unique_ptr<Session>> EmbeddedConnector::OpenSession(const In
   return std::make_unique<EmbeddedSession>(log_, fmt::format("{}{}", OwnerPrefix(context.function_id), context.instance_index), context);
 }
 
-absl::Status EmbeddedConnector::ForgetFunction(std::string_view function_id, std::span<const config::Endpoint>,
+absl::StatusOr<uint32_t> EmbeddedConnector::CountPartitions(const config::Endpoint& input, absl::Time) const {
+  FS_ASSIGN_OR_RETURN(const std::optional<int32_t> partition, ReadPartition(input));
+  FS_ASSIGN_OR_RETURN(const std::string topic, input.RequireString("topic"));
+  return partition ? 1 : static_cast<uint32_t>(log_.CountPartitions(topic));
+}
+
+absl::Status EmbeddedConnector::ForgetFunction(std::string_view function_id, uint32_t, std::span<const config::Endpoint>,
                                                std::span<const config::Endpoint>) {
   return log_.ForgetOwners(OwnerPrefix(function_id));
 }

@@ -3,8 +3,10 @@
 #include <absl/time/clock.h>
 
 #include <algorithm>
+#include <utility>
 
-#include "observe/log.h"
+#include "connector/embedded/partitioner.h"
+#include "connector/empty_source.h"
 #include "stored_log.pb.h"
 
 namespace fs::connector::embedded {
@@ -12,90 +14,15 @@ namespace {
 
 namespace stored = function_stream::connector::embedded;
 
-constexpr int32_t kPartition = 0;
 constexpr size_t kLimitRecordBytes = size_t{1} << 30;
 // Without a decider, this much is appended at once instead of waiting for the checkpoint.
 constexpr size_t kAppendBytes = 4 << 20;
 
 }  // namespace
 
-absl::StatusOr<Reset> ReadReset(const config::Endpoint& input) {
-  const config::Property* property = input.Find("auto.offset.reset");
-  if (property == nullptr || property->value == "earliest") return Reset::kEarliest;
-  if (property->value == "latest") return Reset::kLatest;
-  return input.ErrorAt("auto.offset.reset", fmt::format("must be earliest or latest, not `{}`", property->value));
-}
-
-// ---- Source
-
-int64_t EmbeddedSource::ResetPosition(const ReadResult& extent) const {
-  return reset_ == Reset::kEarliest ? extent.first_offset : extent.end_offset;
-}
-
-absl::Status EmbeddedSource::Start(const Positions& positions, SourceListener&) {
-  FS_ASSIGN_OR_RETURN(subscription_, log_.Subscribe(topic_, [this] {
-    has_grown_.store(true, std::memory_order_release);
-    context_.waker->Wake();
-  }));
-  has_grown_.store(true, std::memory_order_release);
-  FS_ASSIGN_OR_RETURN(const ReadResult extent, log_.Read(topic_, 0, 0, 0));
-  const auto ours = positions.find(kPartition);
-  if (ours != positions.end()) {
-    position_ = ours->second;
-    if (position_ > extent.end_offset) {
-      return FailedPrecondition(
-          "topic {}: the checkpoint's position {} is past the end, which is {}: the log is not the one that was read; "
-          "restore its folder, or drop the function and create it anew",
-          topic_, position_, extent.end_offset);
-    }
-    return absl::OkStatus();
-  }
-  FS_ASSIGN_OR_RETURN(const std::optional<int64_t> of_group, log_.ReadGroupPosition(group_, topic_));
-  position_ = of_group && *of_group <= extent.end_offset ? *of_group : ResetPosition(extent);
-  return absl::OkStatus();
-}
-
-absl::Status EmbeddedSource::Poll(size_t max_records, size_t max_bytes, std::vector<Record>& out) {
-  // Cleared before reading, so that what comes while we read is not missed.
-  const bool has_grown = has_grown_.exchange(false, std::memory_order_acq_rel);
-  if (!has_grown && position_ >= batch_.end_offset) {
-    batch_.records.clear();
-    return absl::OkStatus();
-  }
-  FS_ASSIGN_OR_RETURN(ReadResult batch, log_.Read(topic_, position_, max_records, max_bytes));
-  if (position_ < batch.first_offset) {
-    const int64_t lost = batch.first_offset - position_;
-    const int64_t next = ResetPosition(batch);
-    observe::LogWarning(
-        "function {}: input {}: {} records from offset {} on are gone (retention, or the topic was deleted); going on at {}",
-        context_.function_name, topic_, lost, position_, next);
-    position_ = next;
-    FS_ASSIGN_OR_RETURN(batch, log_.Read(topic_, position_, max_records, max_bytes));
-  }
-  batch_ = std::move(batch);
-  position_ = batch_.next_offset;
-  out.insert(out.end(), batch_.records.begin(), batch_.records.end());
-  return absl::OkStatus();
-}
-
-Positions EmbeddedSource::EndOffsets() const {
-  const absl::StatusOr<TopicInfo> info = log_.DescribeTopic(topic_);
-  // A topic that nobody has written yet ends where it begins.
-  if (absl::IsNotFound(info.status())) return {{kPartition, position_}};
-  return info.ok() ? Positions{{kPartition, info->end_offset}} : Positions{};
-}
-
-void EmbeddedSource::Committed(const Positions& positions, const Marker& /*marker*/) {
-  const auto ours = positions.find(kPartition);
-  if (ours == positions.end()) return;
-  if (const absl::Status noted = log_.NoteGroupPosition({group_, topic_, ours->second}); !noted.ok()) {
-    observe::LogWarning("function {}: position of group {}: {}", context_.function_name, group_, Message(noted));
-  }
-}
-
 // ---- Sink
 
-absl::Status EmbeddedSink::Start(std::optional<std::string_view>) { return absl::OkStatus(); }
+absl::Status EmbeddedSink::Start(std::optional<std::string_view>) { return session_.CheckPartition(*session_.outputs_[channel_]); }
 
 absl::Status EmbeddedSink::Check(const OutputRecord& record) const {
   const size_t size = record.value.size() + record.headers.size() + (record.key ? record.key->size() : 0);
@@ -120,26 +47,44 @@ absl::StatusOr<std::unique_ptr<Source>> EmbeddedSession::OpenSource(size_t input
   FS_ASSIGN_OR_RETURN(std::string topic, input.RequireString("topic"));
   FS_ASSIGN_OR_RETURN(std::string group, input.RequireString("group_id"));
   FS_ASSIGN_OR_RETURN(const Reset reset, ReadReset(input));
+  FS_ASSIGN_OR_RETURN(const std::optional<int32_t> partition, ReadPartition(input));
+  if (partition && !context_.IsOurs(*partition)) return std::make_unique<EmptySource>(std::move(topic));
   inputs_.push_back({input_index, topic, group});
-  return std::make_unique<EmbeddedSource>(log_, std::move(topic), std::move(group), reset, context_);
+  return std::make_unique<EmbeddedSource>(log_, std::move(topic), std::move(group), partition, reset, context_);
 }
 
 absl::StatusOr<std::unique_ptr<Sink>> EmbeddedSession::OpenSink(const config::Endpoint& output) {
   FS_ASSIGN_OR_RETURN(std::string topic, output.RequireString("topic"));
-  outputs_.push_back(std::make_unique<Output>(Output{std::move(topic), {}}));
+  FS_ASSIGN_OR_RETURN(const std::optional<int32_t> partition, ReadPartition(output));
+  outputs_.push_back(std::make_unique<Output>(Output{std::move(topic), partition, {}}));
+  ResetPending(*outputs_.back());
   return std::make_unique<EmbeddedSink>(*this, outputs_.size() - 1);
 }
 
 absl::Status EmbeddedSession::WriteTo(Output& output, const OutputRecord& record) {
-  output.pending.Add(record, absl::ToUnixMillis(absl::Now()));
-  if (!claim_ && output.pending.bytes() >= kAppendBytes) return Append(output);
+  const auto count = static_cast<int32_t>(output.pending.size());
+  int32_t partition = 0;
+  if (output.partition) {
+    partition = *output.partition;
+  } else if (count > 1) {
+    partition = record.key ? PartitionOfKey(*record.key, count) : static_cast<int32_t>(output.keyless++ % static_cast<uint32_t>(count));
+  }
+  output.pending[static_cast<size_t>(partition)].Add(record, absl::ToUnixMillis(absl::Now()));
+  if (!claim_ && output.bytes() >= kAppendBytes) return Append(output);
   return absl::OkStatus();
 }
 
 absl::Status EmbeddedSession::Append(Output& output) {
-  if (output.pending.empty()) return absl::OkStatus();
-  FS_RETURN_IF_ERROR(log_.Append(output.topic, output.pending).status());
-  output.pending.Clear();
+  for (size_t partition = 0; partition < output.pending.size(); ++partition) {
+    RecordBlocks& pending = output.pending[partition];
+    if (pending.empty()) continue;
+    const absl::Status appended = log_.Append({output.topic, static_cast<int32_t>(partition)}, pending).status();
+    // The topic was made anew with fewer: the instance starts again from its last checkpoint.
+    if (absl::IsInvalidArgument(appended)) return Unavailable("{}", Message(appended));
+    FS_RETURN_IF_ERROR(appended);
+    pending.Clear();
+  }
+  ResetPending(output);
   return absl::OkStatus();
 }
 
@@ -163,24 +108,49 @@ absl::Status EmbeddedSession::Commit(const Marker& marker, std::span<const Posit
   }
   Transaction transaction;
   transaction.note = stored.SerializeAsString();
-  for (const std::unique_ptr<Output>& output : outputs_) transaction.outputs.push_back({output->topic, &output->pending});
+  for (const std::unique_ptr<Output>& output : outputs_) {
+    for (size_t partition = 0; partition < output->pending.size(); ++partition) {
+      const RecordBlocks& pending = output->pending[partition];
+      if (!pending.empty()) transaction.outputs.push_back({output->topic, &pending, static_cast<int32_t>(partition)});
+    }
+  }
   for (const Input& input : inputs_) {
     if (input.index >= positions.size()) continue;
-    const auto ours = positions[input.index].find(kPartition);
-    if (ours != positions[input.index].end()) transaction.group_positions.push_back({input.group, input.topic, ours->second});
+    for (const auto& [partition, offset] : positions[input.index]) {
+      transaction.group_positions.push_back({input.group, input.topic, offset, partition});
+    }
   }
   FS_RETURN_IF_ERROR(log_.Commit(*claim_, transaction));
   DropPending();
   return absl::OkStatus();
 }
 
+size_t EmbeddedSession::Output::bytes() const {
+  size_t bytes = 0;
+  for (const RecordBlocks& blocks : pending) bytes += blocks.bytes();
+  return bytes;
+}
+
+void EmbeddedSession::ResetPending(Output& output) const {
+  for (RecordBlocks& blocks : output.pending) blocks.Clear();
+  const int32_t count = log_.CountPartitions(output.topic);
+  output.pending.resize(static_cast<size_t>(output.partition ? std::max(count, *output.partition + 1) : count));
+}
+
+absl::Status EmbeddedSession::CheckPartition(const Output& output) const {
+  const int32_t count = log_.CountPartitions(output.topic);
+  if (!output.partition || *output.partition < count) return absl::OkStatus();
+  return FailedPrecondition("topic {}: there is no partition {}: it has {}; make it with create_topic before the function starts",
+                            output.topic, *output.partition, count);
+}
+
 void EmbeddedSession::DropPending() {
-  for (const std::unique_ptr<Output>& output : outputs_) output->pending.Clear();
+  for (const std::unique_ptr<Output>& output : outputs_) ResetPending(*output);
 }
 
 size_t EmbeddedSession::pending_bytes() const {
   size_t bytes = 0;
-  for (const std::unique_ptr<Output>& output : outputs_) bytes += output->pending.bytes();
+  for (const std::unique_ptr<Output>& output : outputs_) bytes += output->bytes();
   return bytes;
 }
 

@@ -1,50 +1,19 @@
-// What one instance has of the embedded log: sources, sinks, and the decider that commits them together.
+// What one instance has of the embedded log: its sinks, and the decider that commits them and its sources together.
 //
 // On the instance's thread, but for the wake-ups. Sources and sinks must not outlive their session. Header of the folder itself.
 #ifndef FUNCTION_STREAM_CONNECTOR_EMBEDDED_EMBEDDED_SESSION_H_
 #define FUNCTION_STREAM_CONNECTOR_EMBEDDED_EMBEDDED_SESSION_H_
 
-#include <atomic>
-#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "connector/connector.h"
 #include "connector/embedded/embedded_log.h"
+#include "connector/embedded/embedded_source.h"
 
 namespace fs::connector::embedded {
-
-enum class Reset { kEarliest, kLatest };
-// kInvalidArgument for anything but earliest and latest.
-[[nodiscard]] absl::StatusOr<Reset> ReadReset(const config::Endpoint& input);
-
-class EmbeddedSource final : public Source {
- public:
-  EmbeddedSource(EmbeddedLog& log, std::string topic, std::string group, Reset reset, const InstanceContext& context)
-      : log_(log), topic_(std::move(topic)), group_(std::move(group)), reset_(reset), context_(context) {}
-
-  absl::Status Start(const Positions& positions, SourceListener& listener) override;
-  absl::Status Poll(size_t max_records, size_t max_bytes, std::vector<Record>& out) override;
-  bool HasMore() const override { return position_ < batch_.end_offset || has_grown_.load(std::memory_order_acquire); }
-  void Committed(const Positions& positions, const Marker& marker) override;
-  Positions EndOffsets() const override;
-  std::string_view topic() const override { return topic_; }
-
- private:
-  // Where to begin when nobody knows better.
-  [[nodiscard]] int64_t ResetPosition(const ReadResult& extent) const;
-
-  EmbeddedLog& log_;
-  const std::string topic_;
-  const std::string group_;
-  const Reset reset_;
-  const InstanceContext context_;
-  int64_t position_ = 0;
-  ReadResult batch_;  // what the last Poll gave points into it
-  std::atomic<bool> has_grown_{false};
-  Subscription subscription_;  // last: it ends before what it touches
-};
 
 class EmbeddedSession;
 
@@ -81,7 +50,11 @@ class EmbeddedSession final : public Session, public Decider {
   friend class EmbeddedSink;
   struct Output {
     std::string topic;
-    RecordBlocks pending;
+    std::optional<int32_t> partition;   // the only one written, where the configuration names it
+    std::vector<RecordBlocks> pending;  // by partition, as many as the topic has
+    uint32_t keyless = 0;               // records without a key so far: they take turns
+
+    [[nodiscard]] size_t bytes() const;
   };
   struct Input {
     size_t index = 0;
@@ -89,6 +62,10 @@ class EmbeddedSession final : public Session, public Decider {
     std::string group;
   };
 
+  // Empty, and as many as the topic has partitions now.
+  void ResetPending(Output& output) const;
+  // kFailedPrecondition: the topic has no partition of the number that the configuration names.
+  [[nodiscard]] absl::Status CheckPartition(const Output& output) const;
   void DropPending();
   absl::Status WriteTo(Output& output, const OutputRecord& record);
   // Without a decision: what is pending goes to the topic.

@@ -90,9 +90,14 @@ absl::Status Log::LoadTopic(std::string_view name, std::string_view value) {
   if (!topic.ParseFromArray(value.data(), static_cast<int>(value.size())) || topic.number() == 0) {
     return DataLoss("{}: the entry of topic {} is damaged", options_.folder.native(), name);
   }
-  auto loaded = std::make_shared<Topic>(std::string(name));
+  const auto place = ParsePartitionName(name);
+  if (!place || topic.partitions() > static_cast<uint32_t>(kMostPartitions)) {
+    return DataLoss("{}: the entry of a partition is damaged", options_.folder.native());
+  }
+  auto loaded = std::make_shared<Topic>(TopicPartition(place->first, place->second));
   loaded->number = topic.number();
-  loaded->extent = {!topic.is_deleted(), topic.first_offset(), topic.end_offset(), topic.bytes()};
+  loaded->extent = {!topic.is_deleted(), topic.first_offset(), topic.end_offset(), topic.bytes(),
+                    static_cast<int32_t>(std::max(topic.partitions(), uint32_t{1}))};
   {
     absl::MutexLock lock(&write_mutex_);
     last_topic_number_ = std::max(last_topic_number_, topic.number());
@@ -163,17 +168,21 @@ absl::Status Log::LoadMeta() {
   return absl::OkStatus();
 }
 
-std::shared_ptr<Topic> Log::FindTopic(std::string_view name) const {
+Topic::Topic(const TopicPartition& place) : topic(place.topic), partition(place.partition), name(PartitionName(topic, partition)) {}
+
+std::shared_ptr<Topic> Log::FindTopic(const TopicPartition& place) const {
+  const std::string name = PartitionName(place.topic, place.partition);
   absl::ReaderMutexLock lock(&mutex_);
   const auto found = topics_.find(name);
   return found == topics_.end() ? nullptr : found->second;
 }
 
-std::shared_ptr<Topic> Log::MakeTopic(std::string_view name) {
+std::shared_ptr<Topic> Log::MakeTopic(const TopicPartition& place) {
+  std::string name = PartitionName(place.topic, place.partition);
   absl::MutexLock lock(&mutex_);
   const auto found = topics_.find(name);
   if (found != topics_.end()) return found->second;
-  return topics_.emplace(name, std::make_shared<Topic>(std::string(name))).first->second;
+  return topics_.emplace(std::move(name), std::make_shared<Topic>(place)).first->second;
 }
 
 Extent Log::ExtentOf(const Topic& topic) const {
@@ -181,14 +190,16 @@ Extent Log::ExtentOf(const Topic& topic) const {
   return topic.extent;
 }
 
-absl::StatusOr<ReadResult> Log::Read(std::string_view name, int64_t from, size_t max_records, size_t max_bytes) const {
+absl::StatusOr<ReadResult> Log::Read(const TopicPartition& place, int64_t from, size_t max_records, size_t max_bytes) const {
+  const std::string_view name = place.topic;
   FS_RETURN_IF_ERROR(CheckTopicName(name));
   ReadResult result;
-  const std::shared_ptr<Topic> topic = FindTopic(name);
+  const std::shared_ptr<Topic> topic = FindTopic(place);
   while (true) {
     const Extent extent = topic == nullptr ? Extent() : ExtentOf(*topic);
     if (from > extent.end) {
-      return InvalidArgument("topic {}: offset {} is past the end, which is {}", name, from, extent.end);
+      return InvalidArgument("topic {}{}: offset {} is past the end, which is {}", name,
+                             place.partition == 0 ? std::string() : fmt::format(" partition {}", place.partition), from, extent.end);
     }
     result.first_offset = extent.first;
     result.end_offset = extent.end;
@@ -196,7 +207,12 @@ absl::StatusOr<ReadResult> Log::Read(std::string_view name, int64_t from, size_t
     if (result.next_offset == extent.end || max_records == 0) return result;
     // Numbers are given before a topic's first record becomes visible, and never change.
     FS_ASSIGN_OR_RETURN(const bool found, ReadBlocks(topic->number, result.next_offset, max_records, max_bytes, result));
-    if (found) return result;
+    if (found) {
+      if (place.partition != 0) {
+        for (Record& record : result.records) record.partition = place.partition;
+      }
+      return result;
+    }
     // Retention was faster; or the record is not there although it should be.
     if (ExtentOf(*topic).first <= result.next_offset) {
       return DataLoss("{}: topic {}: offset {} is missing", options_.folder.native(), name, result.next_offset);
@@ -234,17 +250,17 @@ absl::StatusOr<bool> Log::ReadBlocks(uint32_t number, int64_t from, size_t max_r
   return !result.records.empty();
 }
 
-absl::StatusOr<Subscription> Log::Subscribe(std::string_view name, std::function<void()> on_growth) {
-  FS_RETURN_IF_ERROR(CheckTopicName(name));
-  const std::shared_ptr<Topic> topic = MakeTopic(name);
+absl::StatusOr<Subscription> Log::Subscribe(const TopicPartition& place, std::function<void()> on_growth) {
+  FS_RETURN_IF_ERROR(CheckTopicName(place.topic));
+  const std::shared_ptr<Topic> topic = MakeTopic(place);
   absl::MutexLock lock(&topic->subscribers_mutex);
   const uint64_t number = topic->next_subscriber++;
   topic->subscribers.emplace(number, std::move(on_growth));
-  return Subscription([this, name = topic->name, number] { Cancel(name, number); });
+  return Subscription([this, name = topic->topic, partition = topic->partition, number] { Cancel({name, partition}, number); });
 }
 
-void Log::Cancel(const std::string& name, uint64_t subscriber) {
-  std::shared_ptr<Topic> topic = FindTopic(name);
+void Log::Cancel(const TopicPartition& place, uint64_t subscriber) {
+  std::shared_ptr<Topic> topic = FindTopic(place);
   bool is_unused = false;
   {
     absl::MutexLock lock(&topic->subscribers_mutex);
@@ -254,34 +270,54 @@ void Log::Cancel(const std::string& name, uint64_t subscriber) {
   if (!is_unused) return;
   // A name that was only ever waited for is forgotten with the last who waits, unless someone else holds it now.
   absl::MutexLock lock(&mutex_);
-  const auto found = topics_.find(name);
+  const auto found = topics_.find(topic->name);
   topic.reset();
   if (found->second.use_count() == 1 && found->second->number == 0) topics_.erase(found);
 }
 
+int32_t Log::CountPartitions(std::string_view topic) const {
+  absl::ReaderMutexLock lock(&mutex_);
+  const auto found = topics_.find(topic);
+  return found == topics_.end() ? 1 : found->second->extent.partitions;
+}
+
+TopicInfo Log::InfoOf(std::string_view name, int32_t partitions) const {
+  TopicInfo info = {std::string(name), 0, 0, 0, {}};
+  for (int32_t partition = 0; partition < partitions; ++partition) {
+    const auto found = topics_.find(PartitionName(name, partition));
+    const Extent extent = found == topics_.end() ? Extent() : found->second->extent;
+    info.first_offset += extent.first;
+    info.end_offset += extent.end;
+    info.bytes += extent.bytes;
+    info.partitions.push_back({extent.first, extent.end, extent.bytes});
+  }
+  return info;
+}
+
 absl::StatusOr<TopicInfo> Log::DescribeTopic(std::string_view name) const {
   FS_RETURN_IF_ERROR(CheckTopicName(name));
-  const std::shared_ptr<Topic> topic = FindTopic(name);
-  const Extent extent = topic == nullptr ? Extent() : ExtentOf(*topic);
-  if (!extent.exists) return NotFound("topic {}: there is none of this name; a topic comes into being with its first record", name);
-  return TopicInfo{topic->name, extent.first, extent.end, extent.bytes};
+  absl::ReaderMutexLock lock(&mutex_);
+  const auto found = topics_.find(name);
+  if (found == topics_.end() || !found->second->extent.exists) {
+    return NotFound("topic {}: there is none of this name; a topic comes into being with its first record, or with create_topic", name);
+  }
+  return InfoOf(name, found->second->extent.partitions);
 }
 
 std::vector<TopicInfo> Log::ListTopics() const {
   std::vector<TopicInfo> topics;
   absl::ReaderMutexLock lock(&mutex_);
   for (const auto& [name, topic] : topics_) {
-    const Extent& extent = topic->extent;
-    if (extent.exists) topics.push_back({name, extent.first, extent.end, extent.bytes});
+    if (topic->partition == 0 && topic->extent.exists) topics.push_back(InfoOf(name, topic->extent.partitions));
   }
   return topics;
 }
 
-absl::StatusOr<std::optional<int64_t>> Log::ReadGroupPosition(std::string_view group, std::string_view topic) const {
+absl::StatusOr<std::optional<int64_t>> Log::ReadGroupPosition(std::string_view group, const TopicPartition& place) const {
   FS_RETURN_IF_ERROR(CheckGroupId(group));
-  FS_RETURN_IF_ERROR(CheckTopicName(topic));
+  FS_RETURN_IF_ERROR(CheckTopicName(place.topic));
   absl::ReaderMutexLock lock(&mutex_);
-  const auto found = group_positions_.find(GroupKey(group, topic));
+  const auto found = group_positions_.find(GroupKey(group, place.topic, place.partition));
   if (found == group_positions_.end()) return std::optional<int64_t>();
   return std::optional(found->second);
 }

@@ -12,6 +12,7 @@
 #include <rocksdb/env.h>
 #include <rocksdb/write_batch.h>
 
+#include <atomic>
 #include <deque>
 #include <map>
 #include <memory>
@@ -25,18 +26,22 @@
 
 namespace fs::connector::embedded {
 
-// What of a topic there is.
+// What of a partition there is.
 struct Extent {
   bool exists = false;
   int64_t first = 0;
   int64_t end = 0;
   uint64_t bytes = 0;
+  int32_t partitions = 1;  // of the topic; said with its first partition only
 };
 
+// One partition of a topic.
 struct Topic {
-  explicit Topic(std::string topic_name) : name(std::move(topic_name)) {}
-  const std::string name;
-  uint32_t number = 0;  // under write_mutex_; 0: never written
+  explicit Topic(const TopicPartition& place);
+  const std::string topic;
+  const int32_t partition;
+  const std::string name;  // PartitionName
+  uint32_t number = 0;  // under write_mutex_; 0: never there
   Extent extent;        // under mutex_
 
   uint64_t unchecked_bytes = 0;  // under write_mutex_: written since retention looked last
@@ -66,14 +71,17 @@ class Log final : public EmbeddedLog {
   ~Log() override;
   absl::Status Open();
 
-  absl::StatusOr<int64_t> Append(std::string_view topic, std::span<const OutputRecord> records) override;
-  absl::StatusOr<int64_t> Append(std::string_view topic, const RecordBlocks& records) override;
-  absl::StatusOr<ReadResult> Read(std::string_view topic, int64_t from, size_t max_records, size_t max_bytes) const override;
-  absl::StatusOr<Subscription> Subscribe(std::string_view topic, std::function<void()> on_growth) override;
+  absl::StatusOr<int64_t> Append(const TopicPartition& place, std::span<const OutputRecord> records) override;
+  absl::StatusOr<int64_t> Append(const TopicPartition& place, const RecordBlocks& records) override;
+  absl::StatusOr<std::vector<Appended>> AppendByKey(std::string_view topic, std::span<const OutputRecord> records) override;
+  absl::StatusOr<ReadResult> Read(const TopicPartition& place, int64_t from, size_t max_records, size_t max_bytes) const override;
+  absl::StatusOr<Subscription> Subscribe(const TopicPartition& place, std::function<void()> on_growth) override;
+  absl::Status CreateTopic(std::string_view topic, int32_t partitions) override;
+  int32_t CountPartitions(std::string_view topic) const override;
   absl::StatusOr<TopicInfo> DescribeTopic(std::string_view topic) const override;
   std::vector<TopicInfo> ListTopics() const override;
   absl::Status DeleteTopic(std::string_view topic) override;
-  absl::StatusOr<std::optional<int64_t>> ReadGroupPosition(std::string_view group, std::string_view topic) const override;
+  absl::StatusOr<std::optional<int64_t>> ReadGroupPosition(std::string_view group, const TopicPartition& place) const override;
   absl::Status CommitGroupPosition(const GroupPosition& position) override;
   absl::Status NoteGroupPosition(const GroupPosition& position) override;
   absl::StatusOr<Claim> Acquire(std::string_view owner) override;
@@ -91,10 +99,11 @@ class Log final : public EmbeddedLog {
   absl::Status LoadMeta();
   absl::Status LoadTopic(std::string_view name, std::string_view value);
 
-  [[nodiscard]] std::shared_ptr<Topic> FindTopic(std::string_view name) const ABSL_LOCKS_EXCLUDED(mutex_);
-  [[nodiscard]] std::shared_ptr<Topic> MakeTopic(std::string_view name) ABSL_LOCKS_EXCLUDED(mutex_);
+  [[nodiscard]] std::shared_ptr<Topic> FindTopic(const TopicPartition& place) const ABSL_LOCKS_EXCLUDED(mutex_);
+  [[nodiscard]] std::shared_ptr<Topic> MakeTopic(const TopicPartition& place) ABSL_LOCKS_EXCLUDED(mutex_);
   [[nodiscard]] Extent ExtentOf(const Topic& topic) const ABSL_LOCKS_EXCLUDED(mutex_);
-  void Cancel(const std::string& name, uint64_t subscriber);
+  [[nodiscard]] TopicInfo InfoOf(std::string_view name, int32_t partitions) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  void Cancel(const TopicPartition& place, uint64_t subscriber);
   absl::StatusOr<bool> ReadBlocks(uint32_t number, int64_t from, size_t max_records, size_t max_bytes, ReadResult& result) const;
 
   // ---- Writing (log_writer.cc). A change that fails leaves the stage as it was.
@@ -103,6 +112,10 @@ class Log final : public EmbeddedLog {
   void Fill(Stage& stage) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
   void Apply(const Stage& stage) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
   Extent& Staged(Stage& stage, const std::shared_ptr<Topic>& topic) const;
+  // As far as the stage has come. kInvalidArgument: the topic has no such partition.
+  [[nodiscard]] absl::Status CheckPartition(const Stage& stage, const TopicPartition& place) const ABSL_LOCKS_EXCLUDED(mutex_);
+  [[nodiscard]] int32_t CountIn(const Stage& stage, std::string_view topic) const ABSL_LOCKS_EXCLUDED(mutex_);
+  [[nodiscard]] absl::Status CheckRecords(std::string_view topic, std::span<const OutputRecord> records) const;
   // Adds the blocks behind what is staged; the offset of the first record.
   int64_t StageRecords(Stage& stage, const std::shared_ptr<Topic>& topic, const RecordBlocks& records);
   [[nodiscard]] std::optional<Owner> OwnerIn(const Stage& stage, std::string_view owner) const;
@@ -129,6 +142,8 @@ class Log final : public EmbeddedLog {
   bool is_format_saved_ ABSL_GUARDED_BY(write_mutex_) = false;
   uint32_t last_topic_number_ ABSL_GUARDED_BY(write_mutex_) = 0;
   uint64_t last_epoch_ ABSL_GUARDED_BY(write_mutex_) = 0;
+
+  std::atomic<uint32_t> keyless_{0};  // appends, to take turns with records that have no key
 
   absl::Mutex queue_mutex_;
   std::deque<Request*> queue_ ABSL_GUARDED_BY(queue_mutex_);

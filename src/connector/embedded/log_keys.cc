@@ -47,31 +47,41 @@ absl::Status CheckGroupId(std::string_view group) {
   return absl::OkStatus();
 }
 
-std::string TopicKey(std::string_view topic) { return Marked(kTopicMark, topic); }
+std::string PartitionName(std::string_view topic, int32_t partition) {
+  std::string name(topic);
+  if (partition == 0) return name;
+  name.push_back('\0');
+  AppendBigEndian(static_cast<uint64_t>(partition), 4, name);
+  return name;
+}
+
+std::optional<std::pair<std::string_view, int32_t>> ParsePartitionName(std::string_view name) {
+  const size_t end = name.find('\0');
+  if (end == std::string_view::npos) return std::pair(name, 0);
+  if (name.size() != end + 5) return std::nullopt;
+  uint32_t partition = 0;
+  for (const char byte : name.substr(end + 1)) partition = partition << 8 | static_cast<uint8_t>(byte);
+  if (partition == 0 || partition >= static_cast<uint32_t>(kMostPartitions)) return std::nullopt;
+  return std::pair(name.substr(0, end), static_cast<int32_t>(partition));
+}
+
+std::string TopicKey(std::string_view partition_name) { return Marked(kTopicMark, partition_name); }
 
 std::string OwnerKey(std::string_view owner) { return Marked(kOwnerMark, owner); }
 
-std::string GroupKey(std::string_view group, std::string_view topic) {
+std::string GroupKey(std::string_view group, std::string_view topic, int32_t partition) {
   std::string key = Marked(kGroupMark, group);
   key.push_back('\0');
   key.append(topic);
   key.push_back('\0');
-  AppendBigEndian(kOnlyPartition, 4, key);
+  AppendBigEndian(static_cast<uint64_t>(partition), 4, key);
   return key;
 }
 
-std::optional<std::pair<std::string, std::string>> ParseGroupKey(std::string_view rest) {
-  const size_t first = rest.find('\0');
-  if (first == std::string_view::npos) return std::nullopt;
-  const size_t second = rest.find('\0', first + 1);
-  if (second == std::string_view::npos || rest.size() != second + 5) return std::nullopt;
-  return std::pair(std::string(rest.substr(0, first)), std::string(rest.substr(first + 1, second - first - 1)));
-}
-
-std::string RecordKey(uint32_t topic_number, int64_t offset) {
+std::string RecordKey(uint32_t number, int64_t offset) {
   std::string key(1, kRecordMark);
-  AppendBigEndian(topic_number, 4, key);
-  AppendBigEndian(kOnlyPartition, 4, key);
+  AppendBigEndian(number, 4, key);
+  AppendBigEndian(0, 4, key);
   AppendBigEndian(static_cast<uint64_t>(offset), 8, key);
   return key;
 }

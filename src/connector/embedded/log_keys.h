@@ -17,15 +17,15 @@ inline constexpr char kOwnerMark = 'o';
 inline constexpr char kRecordMark = 'r';
 inline constexpr char kTopicMark = 't';
 
-inline constexpr uint32_t kOnlyPartition = 0;
-
-[[nodiscard]] std::string TopicKey(std::string_view topic);
+// What a partition is called in the keys: the first as its topic, the others with 00 and their number (u32, big-endian) after it.
+[[nodiscard]] std::string PartitionName(std::string_view topic, int32_t partition);
+// Topic and number of a partition that is called so; nullopt: no name of ours.
+[[nodiscard]] std::optional<std::pair<std::string_view, int32_t>> ParsePartitionName(std::string_view name);
+[[nodiscard]] std::string TopicKey(std::string_view partition_name);
 [[nodiscard]] std::string OwnerKey(std::string_view owner);
-[[nodiscard]] std::string GroupKey(std::string_view group, std::string_view topic);
-// Group and topic of a GroupKey without its mark.
-[[nodiscard]] std::optional<std::pair<std::string, std::string>> ParseGroupKey(std::string_view rest);
+[[nodiscard]] std::string GroupKey(std::string_view group, std::string_view topic, int32_t partition);
 // Of the block that begins with `offset`.
-[[nodiscard]] std::string RecordKey(uint32_t topic_number, int64_t offset);
+[[nodiscard]] std::string RecordKey(uint32_t number, int64_t offset);
 [[nodiscard]] int64_t RecordKeyOffset(std::string_view key);
 
 [[nodiscard]] std::string EncodeOffset(int64_t offset);

@@ -47,7 +47,7 @@ void Log::RunRetention() {
     }
     for (const std::shared_ptr<Topic>& topic : topics) {
       if (const absl::Status status = Trim(topic); !status.ok()) {
-        observe::LogError("embedded log: retention of topic {}: {}", topic->name, Message(status));
+        observe::LogError("embedded log: retention of topic {} partition {}: {}", topic->topic, topic->partition, Message(status));
       }
     }
   }

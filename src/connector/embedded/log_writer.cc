@@ -1,6 +1,7 @@
 // Everything that writes the log: changes that wait in a line, and the one batch that makes them durable.
 #include "connector/embedded/log.h"
 #include "connector/embedded/log_keys.h"
+#include "connector/embedded/partitioner.h"
 #include "stored_log.pb.h"
 
 namespace fs::connector::embedded {
@@ -78,6 +79,7 @@ void Log::Fill(Stage& stage) {
     entry.set_end_offset(extent.end);
     entry.set_bytes(extent.bytes);
     entry.set_is_deleted(!extent.exists);
+    if (topic->partition == 0) entry.set_partitions(static_cast<uint32_t>(extent.partitions));
     PutRocks(stage.batch, TopicKey(topic->name), entry.SerializeAsString());
   }
   for (const auto& [name, owner] : stage.owners) {
@@ -140,39 +142,115 @@ int64_t Log::StageRecords(Stage& stage, const std::shared_ptr<Topic>& topic, con
   return first;
 }
 
-absl::StatusOr<int64_t> Log::Append(std::string_view topic, std::span<const OutputRecord> records) {
-  RecordBlocks blocks;
-  const int64_t now_ms = NowMs();
+int32_t Log::CountIn(const Stage& stage, std::string_view topic) const {
+  const std::shared_ptr<Topic> first = FindTopic(topic);
+  if (first == nullptr) return 1;
+  const auto staged = stage.topics.find(first);
+  return (staged != stage.topics.end() ? staged->second : ExtentOf(*first)).partitions;
+}
+
+absl::Status Log::CheckPartition(const Stage& stage, const TopicPartition& place) const {
+  const int32_t count = CountIn(stage, place.topic);
+  if (place.partition >= 0 && place.partition < count) return absl::OkStatus();
+  return InvalidArgument("topic {}: there is no partition {}: it has {} (create_topic makes a topic with more)", place.topic,
+                         place.partition, count);
+}
+
+absl::Status Log::CheckRecords(std::string_view topic, std::span<const OutputRecord> records) const {
   for (const OutputRecord& record : records) {
     const size_t size = record.value.size() + record.headers.size() + (record.key ? record.key->size() : 0);
     if (size > options_.limit_record_bytes) {
       return ResourceExhausted("topic {}: record of {} bytes: the limit is {}", topic, size, options_.limit_record_bytes);
     }
-    blocks.Add(record, now_ms);
   }
-  return Append(topic, blocks);
+  return absl::OkStatus();
 }
 
-absl::StatusOr<int64_t> Log::Append(std::string_view name, const RecordBlocks& records) {
-  FS_RETURN_IF_ERROR(CheckTopicName(name));
-  const std::shared_ptr<Topic> topic = MakeTopic(name);
-  if (records.empty()) return ExtentOf(*topic).end;
+absl::StatusOr<int64_t> Log::Append(const TopicPartition& place, std::span<const OutputRecord> records) {
+  FS_RETURN_IF_ERROR(CheckRecords(place.topic, records));
+  RecordBlocks blocks;
+  const int64_t now_ms = NowMs();
+  for (const OutputRecord& record : records) blocks.Add(record, now_ms);
+  return Append(place, blocks);
+}
+
+absl::StatusOr<int64_t> Log::Append(const TopicPartition& place, const RecordBlocks& records) {
+  FS_RETURN_IF_ERROR(CheckTopicName(place.topic));
   int64_t first = 0;
-  FS_RETURN_IF_ERROR(Write([&](Stage& stage) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_) {
-    first = StageRecords(stage, topic, records);
+  const absl::Status written = Write([&](Stage& stage) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_) -> absl::Status {
+    FS_RETURN_IF_ERROR(CheckPartition(stage, place));
+    const std::shared_ptr<Topic> topic = MakeTopic(place);
+    first = records.empty() ? ExtentOf(*topic).end : StageRecords(stage, topic, records);
     return absl::OkStatus();
-  }));
+  });
+  FS_RETURN_IF_ERROR(written);
   return first;
+}
+
+absl::StatusOr<std::vector<Appended>> Log::AppendByKey(std::string_view topic, std::span<const OutputRecord> records) {
+  FS_RETURN_IF_ERROR(CheckTopicName(topic));
+  FS_RETURN_IF_ERROR(CheckRecords(topic, records));
+  if (records.empty()) return std::vector<Appended>();
+  const int64_t now_ms = NowMs();
+  std::vector<Appended> appended;
+  for (bool is_done = false; !is_done;) {
+    const int32_t count = CountPartitions(topic);
+    const auto keyless = static_cast<int32_t>(keyless_.fetch_add(1, std::memory_order_relaxed) % static_cast<uint32_t>(count));
+    std::vector<RecordBlocks> blocks(static_cast<size_t>(count));
+    for (const OutputRecord& record : records) {
+      blocks[static_cast<size_t>(record.key ? PartitionOfKey(*record.key, count) : keyless)].Add(record, now_ms);
+    }
+    FS_RETURN_IF_ERROR(Write([&](Stage& stage) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_) {
+      // Made or deleted in the meantime: to be placed again.
+      is_done = CountIn(stage, topic) == count;
+      for (int32_t partition = 0; is_done && partition < count; ++partition) {
+        const RecordBlocks& placed = blocks[static_cast<size_t>(partition)];
+        if (placed.empty()) continue;
+        appended.push_back({partition, StageRecords(stage, MakeTopic({topic, partition}), placed), placed.count()});
+      }
+      return absl::OkStatus();
+    }));
+  }
+  return appended;
+}
+
+absl::Status Log::CreateTopic(std::string_view name, int32_t partitions) {
+  FS_RETURN_IF_ERROR(CheckTopicName(name));
+  if (partitions < 1 || partitions > kMostPartitions) {
+    return InvalidArgument("topic {}: partitions: must be 1 to {}, not {}", name, kMostPartitions, partitions);
+  }
+  return Write([&](Stage& stage) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_) -> absl::Status {
+    const std::shared_ptr<Topic> first = MakeTopic(name);
+    const auto staged = stage.topics.find(first);
+    const Extent before = staged != stage.topics.end() ? staged->second : ExtentOf(*first);
+    if (before.exists) {
+      if (before.partitions == partitions) return absl::OkStatus();
+      return AlreadyExists("topic {}: it is there, with {} partition(s); that number cannot change: delete it first, or use another name",
+                           name, before.partitions);
+    }
+    for (int32_t partition = 0; partition < partitions; ++partition) {
+      const std::shared_ptr<Topic> topic = MakeTopic({name, partition});
+      if (topic->number == 0) topic->number = ++last_topic_number_;
+      Extent& extent = Staged(stage, topic);
+      extent.exists = true;
+      if (partition == 0) extent.partitions = partitions;
+    }
+    return absl::OkStatus();
+  });
 }
 
 absl::Status Log::DeleteTopic(std::string_view name) {
   FS_ASSIGN_OR_RETURN(const TopicInfo info, DescribeTopic(name));
-  const std::shared_ptr<Topic> topic = FindTopic(info.name);
-  return Write([&](Stage& stage) {
-    Extent& extent = Staged(stage, topic);
-    const rocksdb::Status deleted = stage.batch.DeleteRange(RecordKey(topic->number, 0), RecordKey(topic->number, extent.end));
-    FS_RETURN_IF_ERROR(RocksDbError(deleted, options_.folder));
-    extent = {false, extent.end, extent.end, 0};
+  return Write([&](Stage& stage) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_) -> absl::Status {
+    const int32_t count = CountIn(stage, info.name);
+    for (int32_t partition = 0; partition < count; ++partition) {
+      const std::shared_ptr<Topic> topic = MakeTopic({info.name, partition});
+      if (topic->number == 0) continue;
+      Extent& extent = Staged(stage, topic);
+      const rocksdb::Status deleted = stage.batch.DeleteRange(RecordKey(topic->number, 0), RecordKey(topic->number, extent.end));
+      FS_RETURN_IF_ERROR(RocksDbError(deleted, options_.folder));
+      extent = {.exists = false, .first = extent.end, .end = extent.end};
+    }
     return absl::OkStatus();
   });
 }
@@ -181,7 +259,7 @@ absl::Status Log::CommitGroupPosition(const GroupPosition& position) {
   FS_RETURN_IF_ERROR(CheckGroupId(position.group));
   FS_RETURN_IF_ERROR(CheckTopicName(position.topic));
   return Write([&](Stage& stage) {
-    stage.group_positions[GroupKey(position.group, position.topic)] = position.offset;
+    stage.group_positions[GroupKey(position.group, position.topic, position.partition)] = position.offset;
     return absl::OkStatus();
   });
 }
@@ -189,7 +267,7 @@ absl::Status Log::CommitGroupPosition(const GroupPosition& position) {
 absl::Status Log::NoteGroupPosition(const GroupPosition& position) {
   FS_RETURN_IF_ERROR(CheckGroupId(position.group));
   FS_RETURN_IF_ERROR(CheckTopicName(position.topic));
-  std::string key = GroupKey(position.group, position.topic);
+  std::string key = GroupKey(position.group, position.topic, position.partition);
   absl::MutexLock lock(&mutex_);
   const auto [entry, is_new] = group_positions_.try_emplace(key, position.offset);
   if (!is_new && entry->second == position.offset) return absl::OkStatus();
@@ -228,11 +306,17 @@ absl::Status Log::Commit(const Claim& claim, const Transaction& transaction) {
     if (!owner || owner->epoch != claim.epoch) {
       return FailedPrecondition("{}: another instance has taken over, or the function was dropped", claim.owner);
     }
+    // All of them before anything is staged: a change that fails leaves the stage as it was.
     for (const Transaction::Output& output : transaction.outputs) {
-      if (!output.records->empty()) StageRecords(stage, MakeTopic(output.topic), *output.records);
+      if (output.records->empty() || CheckPartition(stage, {output.topic, output.partition}).ok()) continue;
+      return Unavailable("topic {}: partition {} is gone, with the topic; what was meant for it goes to the topic as it is now",
+                         output.topic, output.partition);
+    }
+    for (const Transaction::Output& output : transaction.outputs) {
+      if (!output.records->empty()) StageRecords(stage, MakeTopic({output.topic, output.partition}), *output.records);
     }
     for (const GroupPosition& position : transaction.group_positions) {
-      stage.group_positions[GroupKey(position.group, position.topic)] = position.offset;
+      stage.group_positions[GroupKey(position.group, position.topic, position.partition)] = position.offset;
     }
     stage.owners[claim.owner] = Owner{claim.epoch, transaction.note};
     return absl::OkStatus();

@@ -1,5 +1,6 @@
 #include "connector/file/file_connector.h"
 
+#include "connector/empty_source.h"
 #include "connector/file/confined_file.h"
 #include "connector/file/file_sink.h"
 #include "connector/file/file_source.h"
@@ -11,13 +12,14 @@ constexpr std::string_view kKeys[] = {"path"};
 
 class FileSession final : public Session {
  public:
-  FileSession(std::filesystem::path base_dir, std::shared_ptr<FileWatcher> watcher, std::shared_ptr<Waker> waker)
-      : base_dir_(std::move(base_dir)), watcher_(std::move(watcher)), waker_(std::move(waker)) {}
+  FileSession(std::filesystem::path base_dir, std::shared_ptr<FileWatcher> watcher, const InstanceContext& context)
+      : base_dir_(std::move(base_dir)), watcher_(std::move(watcher)), context_(context) {}
 
   absl::StatusOr<std::unique_ptr<Source>> OpenSource(size_t, const config::Endpoint& input) override {
     FS_ASSIGN_OR_RETURN(std::filesystem::path below, Below(input));
     FS_ASSIGN_OR_RETURN(std::string topic, input.RequireString("path"));
-    return std::make_unique<FileSource>(watcher_, base_dir_, std::move(below), std::move(topic), waker_);
+    if (!context_.IsOurs(0)) return std::make_unique<EmptySource>(std::move(topic));
+    return std::make_unique<FileSource>(watcher_, base_dir_, std::move(below), std::move(topic), context_.waker);
   }
   absl::StatusOr<std::unique_ptr<Sink>> OpenSink(const config::Endpoint& output) override {
     FS_ASSIGN_OR_RETURN(std::filesystem::path below, Below(output));
@@ -33,7 +35,7 @@ class FileSession final : public Session {
 
   const std::filesystem::path base_dir_;
   const std::shared_ptr<FileWatcher> watcher_;
-  const std::shared_ptr<Waker> waker_;
+  const InstanceContext context_;
 };
 
 }  // namespace
@@ -46,7 +48,7 @@ absl::Status FileConnector::Validate(const config::Endpoint& endpoint) const {
 }
 
 absl::StatusOr<std::unique_ptr<Session>> FileConnector::OpenSession(const InstanceContext& context) {
-  return std::make_unique<FileSession>(base_dir_, watcher_, context.waker);
+  return std::make_unique<FileSession>(base_dir_, watcher_, context);
 }
 
 }  // namespace fs::connector::file

@@ -26,7 +26,9 @@ class FileConnector final : public Connector {
   absl::Status ValidateOutput(const config::Endpoint& output) const override { return Validate(output); }
   absl::StatusOr<std::string> DeciderOf(const config::Endpoint&) const override { return std::string(); }
   absl::StatusOr<std::unique_ptr<Session>> OpenSession(const InstanceContext& context) override;
-  absl::Status ForgetFunction(std::string_view, std::span<const config::Endpoint>, std::span<const config::Endpoint>) override {
+  absl::StatusOr<uint32_t> CountPartitions(const config::Endpoint&, absl::Time) const override { return 1; }
+  bool TakesManyWriters() const override { return false; }
+  absl::Status ForgetFunction(std::string_view, uint32_t, std::span<const config::Endpoint>, std::span<const config::Endpoint>) override {
     return absl::OkStatus();
   }
 

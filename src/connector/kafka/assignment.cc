@@ -14,6 +14,8 @@ constexpr absl::Duration kAskInterval = absl::Milliseconds(200);
 constexpr int kSeekTimeoutMs = 100;
 
 bool IsCooperative(rd_kafka_t* client) { return std::string_view(rd_kafka_rebalance_protocol(client)) == "COOPERATIVE"; }
+// Whoever is no member takes more when there are more.
+bool IsAdding(rd_kafka_t* client) { return IsCooperative(client) || std::string_view(rd_kafka_rebalance_protocol(client)) == "NONE"; }
 
 }  // namespace
 
@@ -37,7 +39,7 @@ absl::Status Assignment::Give(rd_kafka_topic_partition_list_t& partitions) {
   }
   rd_kafka_pause_partitions(client, &partitions);
   rd_kafka_resp_err_t error = RD_KAFKA_RESP_ERR_NO_ERROR;
-  if (!settings_.partition && IsCooperative(client)) {
+  if (!settings_.partition && IsAdding(client)) {
     error = rd_kafka_error_code(RdKafkaError(rd_kafka_incremental_assign(client, &partitions)).get());
   } else {
     error = rd_kafka_assign(client, &partitions);

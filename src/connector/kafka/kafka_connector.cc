@@ -4,9 +4,11 @@
 #include <utility>
 #include <vector>
 
+#include "connector/empty_source.h"
 #include "connector/kafka/graveyard.h"
 #include "connector/kafka/kafka_decider.h"
 #include "connector/kafka/marker_group.h"
+#include "connector/kafka/partition_count.h"
 #include "connector/kafka/producer.h"
 #include "connector/kafka/properties.h"
 #include "connector/kafka/release.h"
@@ -22,6 +24,7 @@ class KafkaSession final : public Session {
 
   absl::StatusOr<std::unique_ptr<Source>> OpenSource(size_t input_index, const config::Endpoint& input) override {
     FS_ASSIGN_OR_RETURN(InputSettings settings, ReadInput(input));
+    if (settings.partition && !context_.IsOurs(*settings.partition)) return std::make_unique<EmptySource>(settings.topic);
     FS_ASSIGN_OR_RETURN_CONTEXT(std::unique_ptr<KafkaSource> source,
                                 KafkaSource::Open(std::move(settings), context_, input_index, graveyard_), input.path);
     inputs_.push_back({input_index, source.get()});
@@ -105,7 +108,17 @@ class KafkaConnector final : public Connector {
     return std::make_unique<KafkaSession>(context, graveyard_);
   }
 
-  absl::Status ForgetFunction(std::string_view function_id, std::span<const config::Endpoint> inputs,
+  absl::StatusOr<uint32_t> CountPartitions(const config::Endpoint& input, absl::Time deadline) const override {
+    FS_ASSIGN_OR_RETURN(const InputSettings settings, ReadInput(input));
+    if (settings.partition) return 1;
+    auto count = kafka::CountPartitions(settings, deadline);
+    if (!count.ok()) return At(input, count.status());
+    return count;
+  }
+
+  bool TakesManyWriters() const override { return true; }
+
+  absl::Status ForgetFunction(std::string_view function_id, uint32_t instance_count, std::span<const config::Endpoint> inputs,
                               std::span<const config::Endpoint> outputs) override {
     std::vector<InputSettings> read;
     for (const config::Endpoint& input : inputs) {
@@ -116,7 +129,9 @@ class KafkaConnector final : public Connector {
     for (const config::Endpoint& output : outputs) {
       const absl::StatusOr<OutputSettings> settings = ReadOutput(output);
       if (!settings.ok() || std::find(done.begin(), done.end(), settings->client) != done.end()) continue;
-      DeleteMarkerGroup(settings->client, PrivateName(function_id, 0), *graveyard_);
+      std::vector<std::string> groups;
+      for (uint32_t i = 0; i < instance_count; ++i) groups.push_back(PrivateName(function_id, i));
+      DeleteMarkerGroups(settings->client, std::move(groups), *graveyard_);
       done.push_back(settings->client);
     }
     return absl::OkStatus();

@@ -43,8 +43,8 @@ rd_kafka_resp_err_t DeleteOnce(rd_kafka_t& client, const std::string& group) {
 
 using PlainClient = std::unique_ptr<rd_kafka_t, Destroy<rd_kafka_destroy>>;
 
-void Delete(const ClientSettings& settings, const std::string& group) {
-  auto conf = ProducerConf(settings, group);
+void Delete(const ClientSettings& settings, std::span<const std::string> groups) {
+  auto conf = ProducerConf(settings, groups.front());
   if (!conf.ok()) return;
   rd_kafka_conf_set_log_cb(conf->get(), nullptr);
   char reason[512] = "";
@@ -52,9 +52,13 @@ void Delete(const ClientSettings& settings, const std::string& group) {
   if (client == nullptr) return;
   static_cast<void>(conf->release());  // rd_kafka_new took it
   const absl::Time deadline = SteadyNow() + kDeletePatience;
-  while (true) {
+  while (!groups.empty()) {
+    const std::string& group = groups.front();
     const rd_kafka_resp_err_t error = DeleteOnce(*client, group);
-    if (error == RD_KAFKA_RESP_ERR_NO_ERROR || error == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND) return;
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR || error == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND) {
+      groups = groups.subspan(1);
+      continue;
+    }
     if (SteadyNow() >= deadline || IsRefusal(error)) {
       observe::LogWarning(
           "kafka {}: group {} of a dropped function is left behind: {}; the brokers forget it after offsets.retention.minutes",
@@ -184,8 +188,9 @@ RdKafkaPartitions MarkerGroup::Offsets(const Marker& marker, const std::vector<M
   return list;
 }
 
-void DeleteMarkerGroup(const ClientSettings& settings, const std::string& group, Graveyard& graveyard) {
-  graveyard.Bury([settings, group] { Delete(settings, group); });
+void DeleteMarkerGroups(const ClientSettings& settings, std::vector<std::string> groups, Graveyard& graveyard) {
+  if (groups.empty()) return;
+  graveyard.Bury([settings, groups = std::move(groups)] { Delete(settings, groups); });
 }
 
 }  // namespace fs::connector::kafka

@@ -59,8 +59,8 @@ class MarkerGroup final : private ClientHandler {
   std::string trouble_;  // why the last question had no answer
 };
 
-// Deletes the group on a thread of the graveyard, with a client of its own: tries for a while, and says in the log when it could not.
-void DeleteMarkerGroup(const ClientSettings& settings, const std::string& group, Graveyard& graveyard);
+// Deletes the groups on a thread of the graveyard, with a client of its own: tries for a while, and says in the log when it could not.
+void DeleteMarkerGroups(const ClientSettings& settings, std::vector<std::string> groups, Graveyard& graveyard);
 
 }  // namespace fs::connector::kafka
 

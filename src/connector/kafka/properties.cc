@@ -237,7 +237,7 @@ absl::StatusOr<RdKafkaConf> ConsumerConf(const InputSettings& settings, const st
   // The policy is ours to follow (assignment.h): the client would pass over lost records without a word.
   FS_RETURN_IF_ERROR(Set(conf.get(), "auto.offset.reset", "error"));
   // By KIP-848 the coordinator refuses a member's successor until the session of one that was killed is over, and has its own timeouts.
-  if (settings.partition || ValueOf(*conf, "group.protocol") != "classic") return conf;
+  if (settings.partition || member.empty() || ValueOf(*conf, "group.protocol") != "classic") return conf;
   if (!settings.client.properties.contains("group.instance.id")) FS_RETURN_IF_ERROR(Set(conf.get(), "group.instance.id", member));
   // A static member does not leave when it ends, so this is how long its partitions wait for it before others get them.
   if (!settings.client.properties.contains("session.timeout.ms")) FS_RETURN_IF_ERROR(Set(conf.get(), "session.timeout.ms", "10000"));

@@ -48,7 +48,8 @@ struct OutputSettings {
 constexpr int64_t kShortestTransactionMs = 10'000;
 
 // A client's full configuration: our defaults, then the user's properties, then what we own. Callbacks are the caller's to add.
-// `member`: what the group knows the client by over restarts (group.instance.id), where the user gives none.
+// `member`: what the group knows the client by over restarts (group.instance.id), where the user gives none; empty: it is no
+// member.
 [[nodiscard]] absl::StatusOr<RdKafkaConf> ConsumerConf(const InputSettings& settings, const std::string& client_id,
                                                        const std::string& member);
 [[nodiscard]] absl::StatusOr<RdKafkaConf> ProducerConf(const ClientSettings& settings, const std::string& client_id);

@@ -16,6 +16,9 @@ namespace {
 // Its statistics, which arrive in the polled queue, wake it often enough; this is how often at most.
 constexpr int64_t kPollWakeMs = 600'000;
 
+// How often an instance that no group tells of new partitions looks for them.
+constexpr absl::Duration kShareInterval = absl::Seconds(30);
+
 // Payloads of one fetch, whatever Poll's caller asks for, so that views and buffers stay few.
 constexpr size_t kMostFetched = 10'000;
 
@@ -37,20 +40,21 @@ std::string MemberName(const InstanceContext& context, size_t input_index) {
   constexpr size_t kLongestName = 180;  // of the 249 that a broker takes; what is longer is told apart by its hash
   std::string name = context.function_name;
   if (name.size() > kLongestName) name = fmt::format("{}-{:016x}", name.substr(0, kLongestName - 17), Fnv1a(name));
-  const std::string instance = context.instance_index == 0 ? "" : fmt::format("-{}", context.instance_index);
-  return fmt::format("fs-{}-{}-{}{}", context.server_id, name, input_index, instance);
+  return fmt::format("fs-{}-{}-{}", context.server_id, name, input_index);
 }
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<KafkaSource>> KafkaSource::Open(InputSettings settings, const InstanceContext& context, size_t input_index,
                                                                std::shared_ptr<Graveyard> graveyard) {
-  auto source = std::unique_ptr<KafkaSource>(new KafkaSource(std::move(settings), context.function_id));
+  const bool is_member = !settings.partition && context.instance_count == 1;
+  if (!is_member) settings.client.properties.erase("group.instance.id");
+  auto source = std::unique_ptr<KafkaSource>(new KafkaSource(std::move(settings), context));
   const InputSettings& input = source->settings_;
   FS_ASSIGN_OR_RETURN(RdKafkaConf conf,
                       ConsumerConf(input, fmt::format("function-stream.{}.{}", context.function_name, context.instance_index),
-                                   MemberName(context, input_index)));
-  if (!input.partition) {
+                                   is_member ? MemberName(context, input_index) : std::string()));
+  if (is_member) {
     const int64_t poll_limit_ms = std::atoll(ValueOf(*conf, "max.poll.interval.ms").c_str());
     const std::string wake_ms = std::to_string(std::min(kPollWakeMs, std::max<int64_t>(poll_limit_ms / 3, 1)));
     rd_kafka_conf_set(conf.get(), "statistics.interval.ms", wake_ms.c_str(), nullptr, 0);
@@ -75,7 +79,9 @@ absl::Status KafkaSource::Start(const Positions& positions, SourceListener& list
   listener_ = &listener;
   // Tells at once, and by name, that the topic or the partition is not there.
   probe_->Ask();
-  if (!settings_.partition) return Subscribe();
+  if (is_member()) return Subscribe();
+  // What is ours of it is known when the probe has answered.
+  if (!settings_.partition) return absl::OkStatus();
   const RdKafkaPartitions list(rd_kafka_topic_partition_list_new(1));
   rd_kafka_topic_partition_list_add(list.get(), settings_.topic.c_str(), *settings_.partition);
   return assignment_->Give(*list);
@@ -93,6 +99,10 @@ absl::Status KafkaSource::Poll(size_t max_records, size_t max_bytes, std::vector
   ReleaseHandedOut();
   ServeControl();
   ServeProbe();
+  if (!settings_.partition && !is_member() && SteadyNow() >= share_due_) {
+    share_due_ = SteadyNow() + kShareInterval;
+    probe_->Ask();
+  }
   absl::Status assigned = assignment_->Serve();
   if (!assigned.ok() && !absl::IsUnavailable(assigned)) Fail(assigned);
   if (next_ == batch_.size() && failure_.ok()) Fetch(max_records, max_bytes);
@@ -150,7 +160,10 @@ void KafkaSource::ServeProbe() {
     return Trouble(fmt::format("topic {} on Kafka at {} has {} partition(s): there is no partition {}; waiting for it to be created",
                                settings_.topic, client_->cluster(), **answer, *settings_.partition));
   }
-  if (std::exchange(was_missing_, false) && !settings_.partition) {
+  if (!settings_.partition && !is_member()) {
+    if (absl::Status status = TakeShare(static_cast<int32_t>(**answer)); !status.ok()) return Fail(std::move(status));
+  }
+  if (std::exchange(was_missing_, false) && is_member()) {
     // The client looks for a missing topic with its regular refresh only, minutes apart; subscribing again makes it look now.
     if (absl::Status status = Subscribe(); !status.ok()) return Fail(std::move(status));
   }
@@ -158,6 +171,24 @@ void KafkaSource::ServeProbe() {
   trouble_ = absl::OkStatus();
   has_contact_ = true;
   last_broker_error_.clear();
+}
+
+absl::Status KafkaSource::TakeShare(int32_t count) {
+  const int32_t known = shared_.value_or(0);
+  const bool is_first = !shared_.has_value();
+  if (!is_first && count <= known) return absl::OkStatus();
+  shared_ = count;
+  std::vector<int32_t> ours;
+  const RdKafkaPartitions added(rd_kafka_topic_partition_list_new(1));
+  for (int32_t partition = 0; partition < count; ++partition) {
+    if (!context_.IsOurs(partition)) continue;
+    ours.push_back(partition);
+    if (partition >= known) rd_kafka_topic_partition_list_add(added.get(), settings_.topic.c_str(), partition);
+  }
+  observe::LogInfo("{}: {}: instance {} of {} reads partitions [{}]", client_->owner(), Place(), context_.instance_index,
+                   context_.instance_count, fmt::join(ours, ", "));
+  listener_->OnPartitions(ours);
+  return added->cnt > 0 ? assignment_->Give(*added) : absl::OkStatus();
 }
 
 void KafkaSource::Fetch(size_t max_records, size_t max_bytes) {
@@ -220,7 +251,7 @@ absl::StatusOr<std::optional<GroupOffsets>> KafkaSource::OffsetsToCommit(const P
 
 RdKafkaPartitions KafkaSource::OffsetsOfHeld(const Positions& positions, const Marker& marker) const {
   Marker owned = marker;
-  owned.owner = function_id_;
+  owned.owner = context_.function_id;
   // An explicit partition is nobody's: others may name it too, or be given it by the same group.
   const std::string text = settings_.partition ? "" : EncodeMarker(owned);
   RdKafkaPartitions list(rd_kafka_topic_partition_list_new(static_cast<int>(positions.size())));

@@ -1,4 +1,5 @@
-// One Kafka topic as an input: by the group protocol, or of one partition that the configuration names.
+// One Kafka topic as an input: by the group protocol; or of one partition that the configuration names; or, with several instances of the
+// function, of every partition that is this instance's, which no group protocol moves (connector.h has the rule).
 //
 // Everything runs on the instance's thread; librdkafka's threads only wake it. Payloads stay in librdkafka's buffers until the next Poll.
 // Control events (rebalances, errors) and records come through two queues, so that a rebalance is never met in the middle of a batch.
@@ -47,10 +48,15 @@ class KafkaSource final : public Source, private ClientHandler {
   [[nodiscard]] const InputSettings& settings() const { return settings_; }
   // Called before Start: a decider of the same cluster commits the group's offsets (OffsetsToCommit). Not of an explicit partition: other
   // functions may name the same group and partition, and must not wait for our transactions.
-  void CommitWithDecider() { is_committed_by_decider_ = !settings_.partition; }
+  void CommitWithDecider() { is_committed_by_decider_ = is_member(); }
 
  private:
-  KafkaSource(InputSettings settings, std::string function_id) : settings_(std::move(settings)), function_id_(std::move(function_id)) {}
+  KafkaSource(InputSettings settings, InstanceContext context) : settings_(std::move(settings)), context_(std::move(context)) {}
+
+  // The group assigns.
+  [[nodiscard]] bool is_member() const { return !settings_.partition && context_.instance_count == 1; }
+  // Takes what is this instance's of a topic with so many partitions.
+  [[nodiscard]] absl::Status TakeShare(int32_t count);
 
   void OnError(rd_kafka_resp_err_t error, std::string_view reason) noexcept override;
   void OnRebalance(rd_kafka_resp_err_t event, rd_kafka_topic_partition_list_t* partitions) noexcept override;
@@ -72,7 +78,7 @@ class KafkaSource final : public Source, private ClientHandler {
   [[nodiscard]] std::string Place() const;
 
   const InputSettings settings_;
-  const std::string function_id_;
+  const InstanceContext context_;
   bool is_committed_by_decider_ = false;
   std::unique_ptr<Client> client_;
   std::unique_ptr<TopicProbe> probe_;
@@ -92,6 +98,8 @@ class KafkaSource final : public Source, private ClientHandler {
   absl::Status trouble_;
   bool was_missing_ = false;  // the topic, at the last look
   bool has_contact_ = false;  // a broker has answered since Start
+  std::optional<int32_t> shared_;  // partitions of the topic when we last took our share of them
+  absl::Time share_due_ = absl::InfinitePast();
   std::string last_broker_error_;
 };
 

@@ -188,12 +188,13 @@ TEST(FunctionConfig, OnErrorIsReadWithTheOutputItNames) {
   EXPECT_EQ(ParseFunctionConfig(With("on_error: {policy: retry}\n"))->on_error.policy, ErrorPolicy::kRetry);
 }
 
-TEST(FunctionConfig, WhatThisVersionDoesNotHaveIsSaidSo) {
-  for (const std::string_view line : {"parallelism: 2", "parallelism: partitions"}) {
-    const auto config = ParseFunctionConfig(With(fmt::format("{}\n", line)));
-    EXPECT_EQ(config.status().code(), absl::StatusCode::kUnimplemented) << line;
-    EXPECT_THAT(Message(config.status()), HasSubstr("(line 3): this version")) << line;
-  }
+TEST(FunctionConfig, ParallelismIsANumberOrThatOfThePartitions) {
+  EXPECT_EQ(ParseFunctionConfig(With(""))->parallelism, 1);
+  EXPECT_EQ(ParseFunctionConfig(With("parallelism: 1024\n"))->parallelism, 1024);
+  const auto partitions = ParseFunctionConfig(With("parallelism: partitions\n"));
+  ASSERT_TRUE(partitions.ok()) << partitions.status();
+  EXPECT_EQ(partitions->parallelism, 0);
+  EXPECT_EQ(partitions->parallelism_line, 3);
 }
 
 TEST(CheckName, TakesTheContractsCharactersOnly) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/steady_clock.h"
+#include "connector/embedded/partitioner.h"
 #include "support/temporary_folder.h"
 
 namespace fs::connector::embedded {
@@ -13,6 +14,8 @@ class NoListener final : public SourceListener {
   absl::StatusOr<Positions> OnAssigned(std::span<const connector::GroupPosition>) override { return Positions{}; }
   void OnRevoked(std::span<const int32_t>) override {}
   void OnLost(std::span<const int32_t>) override {}
+  void OnPartitions(std::span<const int32_t> given) override { partitions.assign(given.begin(), given.end()); }
+  std::vector<int32_t> partitions = {-1};
 };
 
 config::Endpoint Endpoint(std::string path, std::vector<std::pair<std::string, std::string>> properties) {
@@ -34,9 +37,14 @@ class EmbeddedConnectorTest : public testing::Test {
     log_ = EmbeddedLog::Open(options).value();
     connector_ = std::make_unique<EmbeddedConnector>(*log_);
   }
-  std::unique_ptr<Session> Open(std::string function = "f", uint32_t index = 0) {
+  std::unique_ptr<Session> Open(std::string function = "f", uint32_t index = 0, uint32_t count = 1) {
     return connector_
-        ->OpenSession({.function_name = function, .function_id = function, .instance_index = index, .waker = waker_, .exactly_once = true})
+        ->OpenSession({.function_name = function,
+                       .function_id = function,
+                       .instance_index = index,
+                       .instance_count = count,
+                       .waker = waker_,
+                       .exactly_once = true})
         .value();
   }
   static config::Endpoint Input(std::string topic, std::string reset = "earliest", std::string group = "g") {
@@ -89,7 +97,7 @@ TEST_F(EmbeddedConnectorTest, KeysAreCheckedWithTheirLine) {
       {input, {{"topic", ""}, {"group_id", "g"}}, "inputs[0].topic (line 11)"},
       {input, {{"topic", "a/b"}, {"group_id", "g"}}, "inputs[0].topic (line 11): byte 0x2f"},
       {input, {{"topic", "t"}, {"group_id", "a\nb"}}, "inputs[0].group_id (line 12)"},
-      {input, {{"topic", "t"}, {"group_id", "g"}, {"partition", "1"}}, "inputs[0].partition (line 13)"},
+      {input, {{"topic", "t"}, {"group_id", "g"}, {"partition", "1024"}}, "inputs[0].partition (line 13)"},
       {input, {{"topic", "t"}, {"group_id", "g"}, {"auto.offset.reset", "smallest"}}, "inputs[0].auto.offset.reset (line 13)"},
       {input, {{"topc", "t"}, {"group_id", "g"}}, "did you mean `topic`"},
       {output, {{"topic", "t"}, {"group_id", "g"}}, "outputs[0].group_id (line 12)"},
@@ -192,7 +200,7 @@ TEST_F(EmbeddedConnectorTest, OutputsPositionsAndMarkerBecomeVisibleTogether) {
   EXPECT_EQ(successor->decider()->Recover(soon_).value(), (Marker{"run", 1}));
   ASSERT_TRUE(successor->decider()->Commit({"run", 2}, positions, soon_).ok());
   EXPECT_EQ(Values("a"), Strings{"x"});
-  EXPECT_EQ(Open("f", 1)->decider()->Recover(soon_).value(), std::nullopt);
+  EXPECT_EQ(Open("f", 1, 2)->decider()->Recover(soon_).value(), std::nullopt);
   EXPECT_EQ(Open("other")->decider()->Recover(soon_).value(), std::nullopt);
 }
 
@@ -206,7 +214,7 @@ TEST_F(EmbeddedConnectorTest, ASuccessorShutsOutTheSessionBeforeIt) {
   EXPECT_EQ(old_session->decider()->Commit({"run", 1}, {}, soon_).code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(Values("a"), Strings{});
   ASSERT_TRUE(new_session->decider()->Commit({"run", 1}, {}, soon_).ok());
-  ASSERT_TRUE(connector_->ForgetFunction("f", {}, {}).ok());
+  ASSERT_TRUE(connector_->ForgetFunction("f", 1, {}, {}).ok());
   EXPECT_EQ(new_session->decider()->Commit({"run", 2}, {}, soon_).code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(Open()->decider()->Recover(soon_).value(), std::nullopt);
 }
@@ -217,9 +225,95 @@ TEST_F(EmbeddedConnectorTest, ForgettingOneFunctionLeavesThoseWithALongerName) {
     ASSERT_TRUE(session->decider()->Recover(soon_).ok());
     ASSERT_TRUE(session->decider()->Commit({"run", 1}, {}, soon_).ok());
   }
-  ASSERT_TRUE(connector_->ForgetFunction("f2", {}, {}).ok());
+  ASSERT_TRUE(connector_->ForgetFunction("f2", 1, {}, {}).ok());
   EXPECT_TRUE(Open("f")->decider()->Recover(soon_).value().has_value());
   EXPECT_FALSE(Open("f2")->decider()->Recover(soon_).value().has_value());
+}
+
+TEST_F(EmbeddedConnectorTest, EachInstanceReadsItsPartitionsInTurnAndGroupsKnowEach) {
+  ASSERT_TRUE(log_->CreateTopic("t", 5).ok());
+  for (int32_t partition = 0; partition < 5; ++partition) {
+    const std::string value = std::to_string(partition);
+    const OutputRecord records[] = {{value, {}, {}, 0}, {value, {}, {}, 0}};
+    ASSERT_TRUE(log_->Append({"t", partition}, records).ok());
+  }
+  const auto session = Open("f", 1, 2);
+  const auto source = session->OpenSource(0, Input("t")).value();
+  ASSERT_TRUE(source->Start({{3, 1}}, listener_).ok());
+  EXPECT_EQ(listener_.partitions, (std::vector<int32_t>{1, 3}));
+  EXPECT_EQ(Poll(*source, 1), Strings{"1"});
+  EXPECT_EQ(Poll(*source, 1), Strings{"3"});
+  EXPECT_EQ(Poll(*source, 1), Strings{"1"});
+  EXPECT_EQ(Poll(*source), Strings{});
+  EXPECT_FALSE(source->HasMore());
+  EXPECT_EQ(source->EndOffsets(), (Positions{{1, 2}, {3, 2}}));
+  source->Committed({{1, 2}, {3, 2}}, {"run", 1});
+  EXPECT_EQ(log_->ReadGroupPosition("g", {"t", 3}).value(), 2);
+  EXPECT_EQ(log_->ReadGroupPosition("g", "t").value(), std::nullopt);
+}
+
+TEST_F(EmbeddedConnectorTest, AnInstanceWithoutAPartitionReadsNothingUntilTheTopicHasOne) {
+  const auto session = Open("f", 2, 3);
+  const auto source = session->OpenSource(0, Input("t")).value();
+  ASSERT_TRUE(source->Start({}, listener_).ok());
+  EXPECT_TRUE(listener_.partitions.empty());
+  EXPECT_FALSE(source->EndOffsets().empty());
+  EXPECT_EQ(Poll(*source), Strings{});
+  waker_->TakeWake();
+  ASSERT_TRUE(log_->CreateTopic("t", 6).ok());
+  EXPECT_TRUE(waker_->TakeWake());
+  EXPECT_EQ(Poll(*source), Strings{});
+  EXPECT_EQ(listener_.partitions, (std::vector<int32_t>{2, 5}));
+  const OutputRecord records[] = {{"x", {}, {}, 0}};
+  ASSERT_TRUE(log_->Append({"t", 5}, records).ok());
+  EXPECT_TRUE(source->HasMore());
+  EXPECT_EQ(Poll(*source), Strings{"x"});
+}
+
+TEST_F(EmbeddedConnectorTest, AnExplicitPartitionIsOneInstances) {
+  ASSERT_TRUE(log_->CreateTopic("t", 4).ok());
+  const OutputRecord records[] = {{"x", {}, {}, 0}};
+  ASSERT_TRUE(log_->Append({"t", 3}, records).ok());
+  config::Endpoint input = Input("t");
+  input.properties.push_back({"partition", "3", false, false, 15});
+  EXPECT_EQ(connector_->CountPartitions(input, soon_).value(), 1u);
+  EXPECT_EQ(connector_->CountPartitions(Input("t"), soon_).value(), 4u);
+  for (const uint32_t index : {0u, 1u}) {
+    const auto session = Open("f", index, 2);
+    const auto source = session->OpenSource(0, input).value();
+    ASSERT_TRUE(source->Start({}, listener_).ok());
+    EXPECT_EQ(Poll(*source), index == 1 ? Strings{"x"} : Strings{});
+  }
+}
+
+TEST_F(EmbeddedConnectorTest, KeysDecideThePartitionOfAnOutputUnlessItIsNamed) {
+  ASSERT_TRUE(log_->CreateTopic("a", 3).ok());
+  const auto session = Open();
+  const auto by_key = session->OpenSink(Output("a")).value();
+  config::Endpoint second = Endpoint("outputs[1]", {{"topic", "a"}, {"partition", "2"}});
+  const auto named = session->OpenSink(second).value();
+  ASSERT_TRUE(by_key->Start(std::nullopt).ok());
+  ASSERT_TRUE(named->Start(std::nullopt).ok());
+  ASSERT_TRUE(session->decider()->Recover(soon_).ok());
+  std::map<int32_t, size_t> expected;
+  for (int i = 0; i < 30; ++i) {
+    const std::string key = fmt::format("k{}", i);
+    ASSERT_TRUE(by_key->Write({"v", key, {}, 0}).ok());
+    ++expected[PartitionOfKey(key, 3)];
+    // Without a key they take turns.
+    ASSERT_TRUE(by_key->Write({"v", {}, {}, 0}).ok());
+    ASSERT_TRUE(named->Write({"v", key, {}, 0}).ok());
+  }
+  EXPECT_EQ(expected.size(), 3u);
+  ASSERT_TRUE(session->decider()->Commit({"run", 1}, {}, soon_).ok());
+  for (int32_t partition = 0; partition < 3; ++partition) {
+    EXPECT_EQ(log_->Read({"a", partition}, 0, 1000, 1 << 20)->records.size(), expected[partition] + 10 + (partition == 2 ? 30 : 0));
+  }
+  // Made anew with fewer: recovery goes on with what there is.
+  ASSERT_TRUE(named->Write({"v", {}, {}, 0}).ok());
+  ASSERT_TRUE(log_->DeleteTopic("a").ok());
+  EXPECT_EQ(session->decider()->Commit({"run", 2}, {}, soon_).code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(Open()->OpenSink(second).value()->Start(std::nullopt).code(), absl::StatusCode::kFailedPrecondition);
 }
 
 TEST_F(EmbeddedConnectorTest, WithoutRecoveryFlushAppends) {

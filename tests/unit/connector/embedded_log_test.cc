@@ -12,6 +12,7 @@
 #include <set>
 #include <thread>
 
+#include "connector/embedded/partitioner.h"
 #include "stored_log.pb.h"
 #include "support/child_process.h"
 #include "support/temporary_folder.h"
@@ -58,6 +59,83 @@ class EmbeddedLogTest : public testing::TestWithParam<bool> {
   EmbeddedLog::Options options_;
   std::unique_ptr<EmbeddedLog> log_;
 };
+
+TEST_P(EmbeddedLogTest, PartitionsAreLogsOfTheirOwnUnderOneName) {
+  ASSERT_TRUE(log_->CreateTopic("t", 3).ok());
+  ASSERT_TRUE(log_->CreateTopic("t", 3).ok());
+  EXPECT_EQ(log_->CreateTopic("t", 2).code(), absl::StatusCode::kAlreadyExists);
+  for (const int32_t bad : {0, -1, kMostPartitions + 1}) {
+    EXPECT_EQ(log_->CreateTopic("u", bad).code(), absl::StatusCode::kInvalidArgument) << bad;
+  }
+  const OutputRecord records[] = {{"x", {}, {}, 0}, {"y", {}, {}, 0}};
+  EXPECT_EQ(log_->Append({"t", 2}, records).value(), 0);
+  EXPECT_EQ(log_->Append({"t", 2}, records).value(), 2);
+  EXPECT_EQ(log_->Append({"t", 1}, records).value(), 0);
+  for (const int32_t bad : {3, -1}) {
+    EXPECT_EQ(log_->Append({"t", bad}, records).status().code(), absl::StatusCode::kInvalidArgument) << bad;
+  }
+  EXPECT_EQ(log_->Append({"other", 1}, records).status().code(), absl::StatusCode::kInvalidArgument);
+  ASSERT_TRUE(log_->CommitGroupPosition({"g", "t", 3, 2}).ok());
+  if (!options_.in_memory) Reopen();
+  EXPECT_EQ(log_->CountPartitions("t"), 3);
+  EXPECT_EQ(log_->CountPartitions("never"), 1);
+  const TopicInfo info = log_->DescribeTopic("t").value();
+  EXPECT_EQ(info.end_offset, 6);
+  ASSERT_EQ(info.partitions.size(), 3u);
+  EXPECT_EQ(info.partitions[2].end_offset, 4);
+  EXPECT_EQ(log_->ListTopics().size(), 1u);
+  const ReadResult read = log_->Read({"t", 2}, 3, 10, 1000).value();
+  ASSERT_EQ(read.records.size(), 1u);
+  EXPECT_EQ(read.records[0].partition, 2);
+  EXPECT_EQ(read.records[0].offset, 3);
+  EXPECT_EQ(log_->Read("t", 0, 10, 1000)->records.size(), 0u);
+  EXPECT_EQ(log_->ReadGroupPosition("g", {"t", 2}).value(), 3);
+  EXPECT_EQ(log_->ReadGroupPosition("g", "t").value(), std::nullopt);
+
+  // A topic made anew may have another number; positions in its partitions never mean two records.
+  ASSERT_TRUE(log_->DeleteTopic("t").ok());
+  EXPECT_EQ(log_->CountPartitions("t"), 1);
+  EXPECT_EQ(log_->DescribeTopic("t").status().code(), absl::StatusCode::kNotFound);
+  ASSERT_TRUE(log_->CreateTopic("t", 4).ok());
+  if (!options_.in_memory) Reopen();
+  EXPECT_EQ(log_->Append({"t", 2}, records).value(), 4);
+  EXPECT_EQ(log_->Append({"t", 3}, records).value(), 0);
+  EXPECT_EQ(log_->Read({"t", 2}, 0, 10, 1000)->first_offset, 4);
+}
+
+TEST_P(EmbeddedLogTest, KeysDecideThePartitionAndWhatHasNoneStaysTogether) {
+  ASSERT_TRUE(log_->CreateTopic("t", 4).ok());
+  std::vector<std::string> keys;
+  for (int i = 0; i < 100; ++i) keys.push_back("k" + std::to_string(i));
+  std::vector<OutputRecord> records;
+  for (const std::string& key : keys) records.push_back({"v", key, {}, 0});
+  for (int i = 0; i < 2; ++i) {
+    uint64_t count = 0;
+    for (const Appended& one : log_->AppendByKey("t", records).value()) count += one.count;
+    EXPECT_EQ(count, records.size());
+  }
+  for (int32_t partition = 0; partition < 4; ++partition) {
+    const ReadResult read = log_->Read({"t", partition}, 0, 1000, 1 << 20).value();
+    EXPECT_GT(read.records.size(), 0u);
+    for (const Record& record : read.records) EXPECT_EQ(PartitionOfKey(*record.key, 4), partition);
+  }
+  std::set<int32_t> used;
+  const OutputRecord keyless[] = {{"a", {}, {}, 0}, {"b", {}, {}, 0}};
+  for (int i = 0; i < 4; ++i) {
+    const std::vector<Appended> appended = log_->AppendByKey("t", keyless).value();
+    ASSERT_EQ(appended.size(), 1u);
+    used.insert(appended[0].partition);
+  }
+  EXPECT_EQ(used.size(), 4u);
+}
+
+TEST(Partitioner, AnswersAsJavasKafkaClientDoes) {
+  // From the tests of org.apache.kafka.common.utils.Utils.murmur2, made positive and modulo 1,000,003.
+  const std::pair<std::string_view, int32_t> cases[] = {{"21", -973932308}, {"foobar", -790332482}, {"a-little-bit-long-string", -985981536},
+                                                        {"a-little-bit-longer-string", -1486304829}, {"abc", 479470107}};
+  for (const auto& [key, hash] : cases) EXPECT_EQ(PartitionOfKey(key, 1'000'003), (hash & 0x7fffffff) % 1'000'003) << key;
+  EXPECT_EQ(PartitionOfKey("anything", 1), 0);
+}
 
 INSTANTIATE_TEST_SUITE_P(Storage, EmbeddedLogTest, testing::Bool(), [](const auto& param) { return param.param ? "Memory" : "Disk"; });
 

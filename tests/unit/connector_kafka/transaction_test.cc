@@ -207,7 +207,7 @@ TEST_F(KafkaTransaction, AForgottenFunctionLeavesNoGroup) {
     ASSERT_TRUE(owner->Commit(1).ok());
   }
   const config::Endpoint outputs[] = {KafkaEndpoint("outputs[0]", BrokerAddress(), out_)};
-  ASSERT_TRUE(connector_->ForgetFunction(id_, {}, outputs).ok());
+  ASSERT_TRUE(connector_->ForgetFunction(id_, 1, {}, outputs).ok());
   EXPECT_TRUE(Becomes([&] { return CommittedBy(PrivateName(id_, 0)).empty(); }));
 }
 

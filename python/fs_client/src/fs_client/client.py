@@ -18,6 +18,8 @@ from fs_client.models import (
     FunctionDescription,
     FunctionInfo,
     InputPosition,
+    InstanceInfo,
+    PartitionInfo,
     PublishResult,
     Rates,
     RetainedCheckpoint,
@@ -182,7 +184,9 @@ class FsClient:
             emitted=one.emitted,
             checkpoint_id=one.checkpoint_id,
             positions=[
-                InputPosition(at.source_id, at.topic, at.partition, at.offset, at.end_offset if at.HasField("end_offset") else None)
+                InputPosition(
+                    at.source_id, at.topic, at.partition, at.offset, at.end_offset if at.HasField("end_offset") else None, at.instance
+                )
                 for at in one.positions
             ],
             last_error=one.last_error,
@@ -199,10 +203,11 @@ class FsClient:
             log_lines_dropped=one.log_lines_dropped,
             inputs=[Traffic(at.source_id, at.topic, at.messages, at.bytes) for at in one.inputs],
             outputs=[Traffic(at.source_id, at.topic, at.messages, at.bytes) for at in one.outputs],
+            instances=[_instance(each) for each in one.instances],
         )
 
-    def call_function(self, name: str, payload: bytes = b"", *, timeout: Optional[float] = None) -> bytes:
-        """What the function's `custom(payload)` returns; at most 4 MiB either way.
+    def call_function(self, name: str, payload: bytes = b"", *, instance: int = 0, timeout: Optional[float] = None) -> bytes:
+        """What the function's `custom(payload)` returns; at most 4 MiB either way. Of several instances, `instance` is asked.
 
         It is called between two batches of messages. What it wrote and emitted is committed with the next checkpoint, so a crash right
         after the answer can undo it; of a call that failed nothing stays. BadRequestError with the user's traceback where it raised,
@@ -211,7 +216,7 @@ class FsClient:
         """
         if not isinstance(payload, (bytes, bytearray, memoryview)):
             raise ClientError(f"payload: bytes are expected, not {type(payload).__name__}")
-        request = pb.CallFunctionRequest(function_name=_name(name), payload=bytes(payload))
+        request = pb.CallFunctionRequest(function_name=_name(name), payload=bytes(payload), instance=_number("instance", instance))
         response = self._connection.call(self._connection.extensions.CallFunction, request, f"call {name}", timeout)
         answer: bytes = response.answer
         return answer
@@ -253,44 +258,78 @@ class FsClient:
 
     # Topics of the embedded log
 
-    def publish(self, topic: str, records: Union[Publishable, Iterable[Publishable]], *, timeout: Optional[float] = None) -> PublishResult:
+    def create_topic(self, topic: str, partitions: int = 1, *, timeout: Optional[float] = None) -> bool:
+        """Makes a topic; without it, the first message makes one with one partition. ConflictError: it is there with another number."""
+        if partitions == 0:
+            raise ClientError("partitions=0: a number from 1 to 1024 is expected")
+        request = pb.CreateTopicRequest(topic=_name(topic, "topic"), partitions=_number("partitions", partitions))
+        self._connection.call(self._connection.extensions.CreateTopic, request, f"create topic {topic}", timeout)
+        return True
+
+    def publish(
+        self,
+        topic: str,
+        records: Union[Publishable, Iterable[Publishable]],
+        *,
+        partition: Optional[int] = None,
+        timeout: Optional[float] = None,
+    ) -> PublishResult:
         """Appends one record or many to a topic, in order; returns when all are durable.
 
         A record is bytes, a str (sent as UTF-8) or a Record. An iterable is read as it is sent, so it may be long; `timeout` bounds
-        the wait for each acknowledgement, not the whole. After an error, what was acknowledged before it stays.
+        the wait for each acknowledgement, not the whole. After an error, what was acknowledged before it stays. All go to `partition`;
+        without it each record's key says where (as Java's Kafka client does it), and those without a key go anywhere.
         """
-        return publish_batches(self._connection, _name(topic, "topic"), to_batches(records), timeout)
+        place = None if partition is None else _number("partition", partition)
+        return publish_batches(self._connection, _name(topic, "topic"), to_batches(records), timeout, place)
 
     def subscribe(
         self,
         topic: str,
         *,
+        partition: int = 0,
         offset: Optional[int] = None,
         group_id: str = "",
         from_earliest: bool = True,
         follow: bool = True,
         timeout: Optional[float] = None,
     ) -> Subscription:
-        """Reads a topic: from `offset`, else from where the group stands, else from its beginning or (`from_earliest=False`) its end.
+        """Reads a partition of a topic: from `offset`, else from where the group stands, else from its beginning or (`from_earliest=False`)
+        its end.
 
         With `follow=False` the iteration ends at the topic's present end. `timeout` ends the whole stream with a
         FunctionStreamTimeoutError; without it the stream may last. Positions move only by `commit_offset`.
         """
         request = pb.SubscribeRequest(
-            topic=_name(topic, "topic"), offset=offset, group_id=group_id, from_earliest=from_earliest, follow=follow
+            topic=_name(topic, "topic"),
+            offset=offset,
+            group_id=group_id,
+            from_earliest=from_earliest,
+            follow=follow,
+            partition=_number("partition", partition),
         )
         return Subscription(self._connection, request, None if timeout is None else self._connection.timeout(timeout))
 
-    def commit_offset(self, topic: str, group_id: str, offset: int, *, timeout: Optional[float] = None) -> bool:
+    def commit_offset(self, topic: str, group_id: str, offset: int, *, partition: int = 0, timeout: Optional[float] = None) -> bool:
         """Sets where the group reads on: `offset` is that of the next message, so a message's own offset plus one."""
-        request = pb.CommitOffsetRequest(topic=_name(topic, "topic"), group_id=group_id, offset=offset)
+        place = _number("partition", partition)
+        request = pb.CommitOffsetRequest(topic=_name(topic, "topic"), group_id=group_id, offset=offset, partition=place)
         self._connection.call(self._connection.extensions.CommitOffset, request, f"commit offset of {group_id}", timeout)
         return True
 
     def list_topics(self, *, timeout: Optional[float] = None) -> list[TopicInfo]:
         """The topics of the embedded log."""
         response = self._connection.call(self._connection.extensions.ListTopics, pb.ListTopicsRequest(), "list topics", timeout)
-        return [TopicInfo(one.name, one.first_offset, one.next_offset, one.bytes) for one in response.topics]
+        return [
+            TopicInfo(
+                one.name,
+                one.first_offset,
+                one.next_offset,
+                one.bytes,
+                [PartitionInfo(each.first_offset, each.next_offset, each.bytes) for each in one.partitions],
+            )
+            for one in response.topics
+        ]
 
     def delete_topic(self, topic: str, *, timeout: Optional[float] = None) -> bool:
         """Deletes a topic with its messages and its groups' positions."""
@@ -333,6 +372,24 @@ class FsClient:
             if error.grpc_code is grpc.StatusCode.UNIMPLEMENTED or project.natives:
                 return None
             raise
+
+
+def _instance(one: pb.InstanceInfo) -> InstanceInfo:
+    return InstanceInfo(
+        index=one.index,
+        status=one.status,
+        reason=one.reason,
+        since_ms=one.since_ms,
+        restarts=one.restarts,
+        processed=one.processed,
+        emitted=one.emitted,
+        checkpoint_id=one.checkpoint_id,
+        memory_bytes=one.memory_bytes,
+        state_bytes=one.state_bytes,
+        watermark_ms=one.watermark_ms if one.HasField("watermark_ms") else None,
+        last_error=one.last_error,
+        last_error_ms=one.last_error_ms,
+    )
 
 
 def _rates(rates: pb.Rates) -> Rates:
@@ -389,6 +446,12 @@ def _name(name: object, what: str = "name") -> str:
     return name
 
 
+def _number(what: str, value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31:
+        raise ClientError(f"{what}={value!r}: a number, 0 or more, is expected")
+    return value
+
+
 def _checkpoint(checkpoint_id: object) -> int:
     if isinstance(checkpoint_id, bool) or not isinstance(checkpoint_id, int) or not 0 < checkpoint_id < 2**64:
         raise ClientError(f"checkpoint_id: the id of a retained checkpoint, 1 or more, is expected, not {checkpoint_id!r:.100}")
@@ -402,7 +465,7 @@ def _retained(one: pb.RetainedCheckpoint) -> RetainedCheckpoint:
         reason=pb.RetainedCheckpoint.Reason.Name(one.reason).lower().replace("_", "-"),
         checkpoint_id=one.checkpoint_id,
         bytes=one.bytes,
-        positions=[InputPosition(at.source_id, at.topic, at.partition, at.offset) for at in one.positions],
+        positions=[InputPosition(at.source_id, at.topic, at.partition, at.offset, instance=at.instance) for at in one.positions],
         problem=one.problem,
     )
 

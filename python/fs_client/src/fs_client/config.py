@@ -78,9 +78,9 @@ class KafkaOutput(_Endpoint):
 
 
 class EmbeddedInput(_Endpoint):
-    """Reads a topic of the server's own log."""
+    """Reads a topic of the server's own log: one partition where it is given, else all."""
 
-    def __init__(self, topic: str, group_id: str) -> None:
+    def __init__(self, topic: str, group_id: str, partition: Optional[int] = None) -> None:
         super().__init__(
             {
                 "input-type": "embedded",
@@ -88,13 +88,17 @@ class EmbeddedInput(_Endpoint):
                 "group_id": _text("EmbeddedInput", "group_id", group_id),
             }
         )
+        if partition is not None:
+            self.data["partition"] = _partition("EmbeddedInput", partition)
 
 
 class EmbeddedOutput(_Endpoint):
-    """Writes a topic of the server's own log, made on first use."""
+    """Writes a topic of the server's own log, made on first use: one partition where it is given, else the one that the key decides."""
 
-    def __init__(self, topic: str) -> None:
+    def __init__(self, topic: str, partition: Optional[int] = None) -> None:
         super().__init__({"output-type": "embedded", "topic": _text("EmbeddedOutput", "topic", topic)})
+        if partition is not None:
+            self.data["partition"] = _partition("EmbeddedOutput", partition)
 
 
 class FileInput(_Endpoint):
@@ -278,8 +282,16 @@ class WasmTaskBuilder:
         self._outputs.append(_endpoint("add_output", "output", output))
         return self
 
+    def set_parallelism(self, parallelism: Union[int, str]) -> WasmTaskBuilder:
+        """How many instances run, each with partitions and state of its own: a number, or "partitions" for as many as the inputs have."""
+        is_number = isinstance(parallelism, int) and not isinstance(parallelism, bool) and 1 <= parallelism <= 1024
+        if not is_number and parallelism != "partitions":
+            raise ConfigurationError(f'set_parallelism({parallelism!r}): a number from 1 to 1024, or "partitions", is expected')
+        self._options["parallelism"] = parallelism
+        return self
+
     def set_option(self, key: str, value: object) -> WasmTaskBuilder:
-        """Any other top-level key of the YAML, such as `delivery`, `input-selector`, `parallelism`, `on_error` or `limits`."""
+        """Any other top-level key of the YAML, such as `delivery`, `input-selector`, `on_error` or `limits`."""
         if key in _OWN_KEYS:
             raise ConfigurationError(f"set_option({key!r}, ...): this key has a call of its own in WasmTaskBuilder")
         self._options[key] = copy.deepcopy(value)

@@ -30,7 +30,7 @@ class InputPosition:
     """Where a function reads on: `offset` is that of the next message, as of the last checkpoint.
 
     `end_offset` is that of the next message to arrive, None while it is not known, and `lag` what lies between: messages, of a file
-    bytes.
+    bytes. `instance` is which of the function's reads the partition.
     """
 
     source_id: int
@@ -38,6 +38,7 @@ class InputPosition:
     partition: int
     offset: int
     end_offset: Optional[int] = None
+    instance: int = 0
 
     @property
     def lag(self) -> Optional[int]:
@@ -91,6 +92,25 @@ class LogLine:
 
 
 @dataclass(frozen=True)
+class InstanceInfo:
+    """One of a function's instances, each with a thread, partitions and state of its own; the fields are as FunctionDescription's."""
+
+    index: int
+    status: str
+    reason: str
+    since_ms: int
+    restarts: int
+    processed: int
+    emitted: int
+    checkpoint_id: int
+    memory_bytes: int
+    state_bytes: int
+    watermark_ms: Optional[int]
+    last_error: str
+    last_error_ms: int
+
+
+@dataclass(frozen=True)
 class FunctionDescription:
     """All that the server tells of one function. Counters start at zero with the server.
 
@@ -98,7 +118,8 @@ class FunctionDescription:
     `watermark_ms` is how far event time has come, the minimum over sources; None before each has one.
     `last_checkpoint` is None before the first since the server started.
     `processed` counts neither `skipped` nor `dead_lettered` messages; both are counted when they are committed. `retried` counts the
-    further attempts at messages that failed.
+    further attempts at messages that failed. Of several instances (`parallelism`) it tells the sums, the worst status, the least watermark
+    and the newest checkpoint and error; `instances` has each on its own.
     """
 
     name: str
@@ -125,6 +146,7 @@ class FunctionDescription:
     inputs: list[Traffic] = field(default_factory=list)
     outputs: list[Traffic] = field(default_factory=list)
     watermark_ms: Optional[int] = None
+    instances: list[InstanceInfo] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -163,7 +185,10 @@ class Record:
 
 @dataclass(frozen=True)
 class PublishResult:
-    """What a publish appended: how many, and the offsets of the first and the last (-1 where there was none)."""
+    """What a publish appended: how many, and the offsets of the first and the last (-1 where there was none).
+
+    Of a topic with several partitions the offsets are those in the partition that the last request began with.
+    """
 
     topic: str
     count: int
@@ -172,13 +197,26 @@ class PublishResult:
 
 
 @dataclass(frozen=True)
+class PartitionInfo:
+    """One partition of an embedded topic."""
+
+    first_offset: int
+    next_offset: int
+    bytes: int
+
+
+@dataclass(frozen=True)
 class TopicInfo:
-    """An embedded topic: `first_offset` is the oldest that retention left, `next_offset` that of the next message."""
+    """An embedded topic: `first_offset` is the oldest that retention left, `next_offset` that of the next message.
+
+    Of several partitions, which `partitions` has by number, these are the sums.
+    """
 
     name: str
     first_offset: int
     next_offset: int
     bytes: int
+    partitions: list[PartitionInfo] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -44,21 +44,24 @@ def to_batches(records: Union[Publishable, Iterable[Publishable]]) -> Iterator[l
         yield batch
 
 
-def publish_batches(connection: Connection, topic: str, batches: Iterable[list[Record]], timeout: Optional[float]) -> PublishResult:
-    """Appends each batch atomically and in order; returns when all are durable.
+def publish_batches(
+    connection: Connection, topic: str, batches: Iterable[list[Record]], timeout: Optional[float], partition: Optional[int] = None
+) -> PublishResult:
+    """Appends each batch atomically and in order; returns when all are durable. Without `partition` the keys decide.
 
     `timeout` bounds the wait for each acknowledgement. After an error, what was acknowledged before it stays.
     """
-    publishing = _Publishing(connection, topic, connection.timeout(timeout))
+    publishing = _Publishing(connection, topic, connection.timeout(timeout), partition)
     return publishing.run(batches)
 
 
 class _Publishing:
     """One publish: the caller's thread takes the records, gRPC's sends them, a thread of our own reads the acknowledgements."""
 
-    def __init__(self, connection: Connection, topic: str, timeout: Optional[float]) -> None:
+    def __init__(self, connection: Connection, topic: str, timeout: Optional[float], partition: Optional[int]) -> None:
         self.connection = connection
         self.topic = topic
+        self.partition = partition
         self.timeout = timeout
         self.requests: queue.Queue[Optional[pb.PublishRequest]] = queue.Queue()
         self.changed = threading.Condition()
@@ -96,7 +99,7 @@ class _Publishing:
             if self.is_over:
                 raise self.failure or ClientError(f"publish to {self.topic}: the server ended the stream")
             self.unacknowledged += 1
-        self.requests.put(pb.PublishRequest(topic=self.topic, records=[_to_proto(record) for record in batch]))
+        self.requests.put(pb.PublishRequest(topic=self.topic, partition=self.partition, records=[_to_proto(record) for record in batch]))
 
     def wait(self, condition: Any) -> None:
         """Waits for the condition, at most `timeout` from one acknowledgement to the next."""

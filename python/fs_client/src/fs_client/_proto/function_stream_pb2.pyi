@@ -174,38 +174,54 @@ class EmbeddedRecord(_message.Message):
     def __init__(self, key: _Optional[bytes] = ..., value: _Optional[bytes] = ..., headers: _Optional[_Iterable[_Union[Header, _Mapping]]] = ..., timestamp_ms: _Optional[int] = ..., offset: _Optional[int] = ..., partition: _Optional[int] = ...) -> None: ...
 
 class PublishRequest(_message.Message):
-    __slots__ = ("topic", "records")
+    __slots__ = ("topic", "records", "partition")
     TOPIC_FIELD_NUMBER: _ClassVar[int]
     RECORDS_FIELD_NUMBER: _ClassVar[int]
+    PARTITION_FIELD_NUMBER: _ClassVar[int]
     topic: str
     records: _containers.RepeatedCompositeFieldContainer[EmbeddedRecord]
-    def __init__(self, topic: _Optional[str] = ..., records: _Optional[_Iterable[_Union[EmbeddedRecord, _Mapping]]] = ...) -> None: ...
+    partition: int
+    def __init__(self, topic: _Optional[str] = ..., records: _Optional[_Iterable[_Union[EmbeddedRecord, _Mapping]]] = ..., partition: _Optional[int] = ...) -> None: ...
 
 class PublishResponse(_message.Message):
-    __slots__ = ("status_code", "message", "first_offset", "count")
+    __slots__ = ("status_code", "message", "first_offset", "count", "partitions")
     STATUS_CODE_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     FIRST_OFFSET_FIELD_NUMBER: _ClassVar[int]
     COUNT_FIELD_NUMBER: _ClassVar[int]
+    PARTITIONS_FIELD_NUMBER: _ClassVar[int]
     status_code: StatusCode
     message: str
     first_offset: int
     count: int
-    def __init__(self, status_code: _Optional[_Union[StatusCode, str]] = ..., message: _Optional[str] = ..., first_offset: _Optional[int] = ..., count: _Optional[int] = ...) -> None: ...
+    partitions: _containers.RepeatedCompositeFieldContainer[AppendedRecords]
+    def __init__(self, status_code: _Optional[_Union[StatusCode, str]] = ..., message: _Optional[str] = ..., first_offset: _Optional[int] = ..., count: _Optional[int] = ..., partitions: _Optional[_Iterable[_Union[AppendedRecords, _Mapping]]] = ...) -> None: ...
+
+class AppendedRecords(_message.Message):
+    __slots__ = ("partition", "first_offset", "count")
+    PARTITION_FIELD_NUMBER: _ClassVar[int]
+    FIRST_OFFSET_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    partition: int
+    first_offset: int
+    count: int
+    def __init__(self, partition: _Optional[int] = ..., first_offset: _Optional[int] = ..., count: _Optional[int] = ...) -> None: ...
 
 class SubscribeRequest(_message.Message):
-    __slots__ = ("topic", "offset", "group_id", "from_earliest", "follow")
+    __slots__ = ("topic", "offset", "group_id", "from_earliest", "follow", "partition")
     TOPIC_FIELD_NUMBER: _ClassVar[int]
     OFFSET_FIELD_NUMBER: _ClassVar[int]
     GROUP_ID_FIELD_NUMBER: _ClassVar[int]
     FROM_EARLIEST_FIELD_NUMBER: _ClassVar[int]
     FOLLOW_FIELD_NUMBER: _ClassVar[int]
+    PARTITION_FIELD_NUMBER: _ClassVar[int]
     topic: str
     offset: int
     group_id: str
     from_earliest: bool
     follow: bool
-    def __init__(self, topic: _Optional[str] = ..., offset: _Optional[int] = ..., group_id: _Optional[str] = ..., from_earliest: bool = ..., follow: bool = ...) -> None: ...
+    partition: int
+    def __init__(self, topic: _Optional[str] = ..., offset: _Optional[int] = ..., group_id: _Optional[str] = ..., from_earliest: bool = ..., follow: bool = ..., partition: _Optional[int] = ...) -> None: ...
 
 class SubscribeResponse(_message.Message):
     __slots__ = ("status_code", "message", "records")
@@ -218,26 +234,48 @@ class SubscribeResponse(_message.Message):
     def __init__(self, status_code: _Optional[_Union[StatusCode, str]] = ..., message: _Optional[str] = ..., records: _Optional[_Iterable[_Union[EmbeddedRecord, _Mapping]]] = ...) -> None: ...
 
 class CommitOffsetRequest(_message.Message):
-    __slots__ = ("topic", "group_id", "offset")
+    __slots__ = ("topic", "group_id", "offset", "partition")
     TOPIC_FIELD_NUMBER: _ClassVar[int]
     GROUP_ID_FIELD_NUMBER: _ClassVar[int]
     OFFSET_FIELD_NUMBER: _ClassVar[int]
+    PARTITION_FIELD_NUMBER: _ClassVar[int]
     topic: str
     group_id: str
     offset: int
-    def __init__(self, topic: _Optional[str] = ..., group_id: _Optional[str] = ..., offset: _Optional[int] = ...) -> None: ...
+    partition: int
+    def __init__(self, topic: _Optional[str] = ..., group_id: _Optional[str] = ..., offset: _Optional[int] = ..., partition: _Optional[int] = ...) -> None: ...
 
 class TopicInfo(_message.Message):
-    __slots__ = ("name", "first_offset", "next_offset", "bytes")
+    __slots__ = ("name", "first_offset", "next_offset", "bytes", "partitions")
     NAME_FIELD_NUMBER: _ClassVar[int]
     FIRST_OFFSET_FIELD_NUMBER: _ClassVar[int]
     NEXT_OFFSET_FIELD_NUMBER: _ClassVar[int]
     BYTES_FIELD_NUMBER: _ClassVar[int]
+    PARTITIONS_FIELD_NUMBER: _ClassVar[int]
     name: str
     first_offset: int
     next_offset: int
     bytes: int
-    def __init__(self, name: _Optional[str] = ..., first_offset: _Optional[int] = ..., next_offset: _Optional[int] = ..., bytes: _Optional[int] = ...) -> None: ...
+    partitions: _containers.RepeatedCompositeFieldContainer[PartitionInfo]
+    def __init__(self, name: _Optional[str] = ..., first_offset: _Optional[int] = ..., next_offset: _Optional[int] = ..., bytes: _Optional[int] = ..., partitions: _Optional[_Iterable[_Union[PartitionInfo, _Mapping]]] = ...) -> None: ...
+
+class PartitionInfo(_message.Message):
+    __slots__ = ("first_offset", "next_offset", "bytes")
+    FIRST_OFFSET_FIELD_NUMBER: _ClassVar[int]
+    NEXT_OFFSET_FIELD_NUMBER: _ClassVar[int]
+    BYTES_FIELD_NUMBER: _ClassVar[int]
+    first_offset: int
+    next_offset: int
+    bytes: int
+    def __init__(self, first_offset: _Optional[int] = ..., next_offset: _Optional[int] = ..., bytes: _Optional[int] = ...) -> None: ...
+
+class CreateTopicRequest(_message.Message):
+    __slots__ = ("topic", "partitions")
+    TOPIC_FIELD_NUMBER: _ClassVar[int]
+    PARTITIONS_FIELD_NUMBER: _ClassVar[int]
+    topic: str
+    partitions: int
+    def __init__(self, topic: _Optional[str] = ..., partitions: _Optional[int] = ...) -> None: ...
 
 class ListTopicsRequest(_message.Message):
     __slots__ = ()
@@ -266,7 +304,7 @@ class DescribeFunctionRequest(_message.Message):
     def __init__(self, function_name: _Optional[str] = ...) -> None: ...
 
 class DescribeFunctionResponse(_message.Message):
-    __slots__ = ("status_code", "message", "function", "reason", "since_ms", "restarts", "processed", "emitted", "checkpoint_id", "positions", "last_error", "retried", "skipped", "dead_lettered", "last_error_ms", "rates", "last_checkpoint", "memory_bytes", "state_bytes", "exceptions", "log_lines_dropped", "inputs", "outputs", "watermark_ms")
+    __slots__ = ("status_code", "message", "function", "reason", "since_ms", "restarts", "processed", "emitted", "checkpoint_id", "positions", "last_error", "retried", "skipped", "dead_lettered", "last_error_ms", "rates", "last_checkpoint", "memory_bytes", "state_bytes", "exceptions", "log_lines_dropped", "inputs", "outputs", "instances", "watermark_ms")
     STATUS_CODE_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     FUNCTION_FIELD_NUMBER: _ClassVar[int]
@@ -290,6 +328,7 @@ class DescribeFunctionResponse(_message.Message):
     LOG_LINES_DROPPED_FIELD_NUMBER: _ClassVar[int]
     INPUTS_FIELD_NUMBER: _ClassVar[int]
     OUTPUTS_FIELD_NUMBER: _ClassVar[int]
+    INSTANCES_FIELD_NUMBER: _ClassVar[int]
     WATERMARK_MS_FIELD_NUMBER: _ClassVar[int]
     status_code: StatusCode
     message: str
@@ -314,8 +353,39 @@ class DescribeFunctionResponse(_message.Message):
     log_lines_dropped: int
     inputs: _containers.RepeatedCompositeFieldContainer[Traffic]
     outputs: _containers.RepeatedCompositeFieldContainer[Traffic]
+    instances: _containers.RepeatedCompositeFieldContainer[InstanceInfo]
     watermark_ms: int
-    def __init__(self, status_code: _Optional[_Union[StatusCode, str]] = ..., message: _Optional[str] = ..., function: _Optional[_Union[FunctionInfo, _Mapping]] = ..., reason: _Optional[str] = ..., since_ms: _Optional[int] = ..., restarts: _Optional[int] = ..., processed: _Optional[int] = ..., emitted: _Optional[int] = ..., checkpoint_id: _Optional[int] = ..., positions: _Optional[_Iterable[_Union[InputPosition, _Mapping]]] = ..., last_error: _Optional[str] = ..., retried: _Optional[int] = ..., skipped: _Optional[int] = ..., dead_lettered: _Optional[int] = ..., last_error_ms: _Optional[int] = ..., rates: _Optional[_Union[Rates, _Mapping]] = ..., last_checkpoint: _Optional[_Union[Checkpoint, _Mapping]] = ..., memory_bytes: _Optional[int] = ..., state_bytes: _Optional[int] = ..., exceptions: _Optional[int] = ..., log_lines_dropped: _Optional[int] = ..., inputs: _Optional[_Iterable[_Union[Traffic, _Mapping]]] = ..., outputs: _Optional[_Iterable[_Union[Traffic, _Mapping]]] = ..., watermark_ms: _Optional[int] = ...) -> None: ...
+    def __init__(self, status_code: _Optional[_Union[StatusCode, str]] = ..., message: _Optional[str] = ..., function: _Optional[_Union[FunctionInfo, _Mapping]] = ..., reason: _Optional[str] = ..., since_ms: _Optional[int] = ..., restarts: _Optional[int] = ..., processed: _Optional[int] = ..., emitted: _Optional[int] = ..., checkpoint_id: _Optional[int] = ..., positions: _Optional[_Iterable[_Union[InputPosition, _Mapping]]] = ..., last_error: _Optional[str] = ..., retried: _Optional[int] = ..., skipped: _Optional[int] = ..., dead_lettered: _Optional[int] = ..., last_error_ms: _Optional[int] = ..., rates: _Optional[_Union[Rates, _Mapping]] = ..., last_checkpoint: _Optional[_Union[Checkpoint, _Mapping]] = ..., memory_bytes: _Optional[int] = ..., state_bytes: _Optional[int] = ..., exceptions: _Optional[int] = ..., log_lines_dropped: _Optional[int] = ..., inputs: _Optional[_Iterable[_Union[Traffic, _Mapping]]] = ..., outputs: _Optional[_Iterable[_Union[Traffic, _Mapping]]] = ..., instances: _Optional[_Iterable[_Union[InstanceInfo, _Mapping]]] = ..., watermark_ms: _Optional[int] = ...) -> None: ...
+
+class InstanceInfo(_message.Message):
+    __slots__ = ("index", "status", "reason", "since_ms", "restarts", "processed", "emitted", "checkpoint_id", "memory_bytes", "state_bytes", "watermark_ms", "last_error", "last_error_ms")
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    SINCE_MS_FIELD_NUMBER: _ClassVar[int]
+    RESTARTS_FIELD_NUMBER: _ClassVar[int]
+    PROCESSED_FIELD_NUMBER: _ClassVar[int]
+    EMITTED_FIELD_NUMBER: _ClassVar[int]
+    CHECKPOINT_ID_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
+    STATE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    WATERMARK_MS_FIELD_NUMBER: _ClassVar[int]
+    LAST_ERROR_FIELD_NUMBER: _ClassVar[int]
+    LAST_ERROR_MS_FIELD_NUMBER: _ClassVar[int]
+    index: int
+    status: str
+    reason: str
+    since_ms: int
+    restarts: int
+    processed: int
+    emitted: int
+    checkpoint_id: int
+    memory_bytes: int
+    state_bytes: int
+    watermark_ms: int
+    last_error: str
+    last_error_ms: int
+    def __init__(self, index: _Optional[int] = ..., status: _Optional[str] = ..., reason: _Optional[str] = ..., since_ms: _Optional[int] = ..., restarts: _Optional[int] = ..., processed: _Optional[int] = ..., emitted: _Optional[int] = ..., checkpoint_id: _Optional[int] = ..., memory_bytes: _Optional[int] = ..., state_bytes: _Optional[int] = ..., watermark_ms: _Optional[int] = ..., last_error: _Optional[str] = ..., last_error_ms: _Optional[int] = ...) -> None: ...
 
 class Rates(_message.Message):
     __slots__ = ("processed_per_second", "emitted_per_second", "p50_seconds", "p95_seconds", "p99_seconds")
@@ -356,18 +426,20 @@ class Traffic(_message.Message):
     def __init__(self, source_id: _Optional[int] = ..., topic: _Optional[str] = ..., messages: _Optional[int] = ..., bytes: _Optional[int] = ...) -> None: ...
 
 class InputPosition(_message.Message):
-    __slots__ = ("source_id", "topic", "partition", "offset", "end_offset")
+    __slots__ = ("source_id", "topic", "partition", "offset", "end_offset", "instance")
     SOURCE_ID_FIELD_NUMBER: _ClassVar[int]
     TOPIC_FIELD_NUMBER: _ClassVar[int]
     PARTITION_FIELD_NUMBER: _ClassVar[int]
     OFFSET_FIELD_NUMBER: _ClassVar[int]
     END_OFFSET_FIELD_NUMBER: _ClassVar[int]
+    INSTANCE_FIELD_NUMBER: _ClassVar[int]
     source_id: int
     topic: str
     partition: int
     offset: int
     end_offset: int
-    def __init__(self, source_id: _Optional[int] = ..., topic: _Optional[str] = ..., partition: _Optional[int] = ..., offset: _Optional[int] = ..., end_offset: _Optional[int] = ...) -> None: ...
+    instance: int
+    def __init__(self, source_id: _Optional[int] = ..., topic: _Optional[str] = ..., partition: _Optional[int] = ..., offset: _Optional[int] = ..., end_offset: _Optional[int] = ..., instance: _Optional[int] = ...) -> None: ...
 
 class LogsRequest(_message.Message):
     __slots__ = ("function_name", "tail", "follow")
@@ -400,12 +472,14 @@ class LogsResponse(_message.Message):
     def __init__(self, status_code: _Optional[_Union[StatusCode, str]] = ..., message: _Optional[str] = ..., lines: _Optional[_Iterable[_Union[LogLine, _Mapping]]] = ...) -> None: ...
 
 class CallFunctionRequest(_message.Message):
-    __slots__ = ("function_name", "payload")
+    __slots__ = ("function_name", "payload", "instance")
     FUNCTION_NAME_FIELD_NUMBER: _ClassVar[int]
     PAYLOAD_FIELD_NUMBER: _ClassVar[int]
+    INSTANCE_FIELD_NUMBER: _ClassVar[int]
     function_name: str
     payload: bytes
-    def __init__(self, function_name: _Optional[str] = ..., payload: _Optional[bytes] = ...) -> None: ...
+    instance: int
+    def __init__(self, function_name: _Optional[str] = ..., payload: _Optional[bytes] = ..., instance: _Optional[int] = ...) -> None: ...
 
 class CallFunctionResponse(_message.Message):
     __slots__ = ("status_code", "message", "answer")

@@ -293,6 +293,11 @@ class FunctionStreamExtensionsStub(object):
                 request_serializer=function__stream__pb2.CommitOffsetRequest.SerializeToString,
                 response_deserializer=function__stream__pb2.Response.FromString,
                 )
+        self.CreateTopic = channel.unary_unary(
+                '/function_stream.FunctionStreamExtensions/CreateTopic',
+                request_serializer=function__stream__pb2.CreateTopicRequest.SerializeToString,
+                response_deserializer=function__stream__pb2.Response.FromString,
+                )
         self.ListTopics = channel.unary_unary(
                 '/function_stream.FunctionStreamExtensions/ListTopics',
                 request_serializer=function__stream__pb2.ListTopicsRequest.SerializeToString,
@@ -367,6 +372,12 @@ class FunctionStreamExtensionsServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def CommitOffset(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateTopic(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -455,6 +466,11 @@ def add_FunctionStreamExtensionsServicer_to_server(servicer, server):
             'CommitOffset': grpc.unary_unary_rpc_method_handler(
                     servicer.CommitOffset,
                     request_deserializer=function__stream__pb2.CommitOffsetRequest.FromString,
+                    response_serializer=function__stream__pb2.Response.SerializeToString,
+            ),
+            'CreateTopic': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateTopic,
+                    request_deserializer=function__stream__pb2.CreateTopicRequest.FromString,
                     response_serializer=function__stream__pb2.Response.SerializeToString,
             ),
             'ListTopics': grpc.unary_unary_rpc_method_handler(
@@ -581,6 +597,23 @@ class FunctionStreamExtensions(object):
             metadata=None):
         return grpc.experimental.unary_unary(request, target, '/function_stream.FunctionStreamExtensions/CommitOffset',
             function__stream__pb2.CommitOffsetRequest.SerializeToString,
+            function__stream__pb2.Response.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def CreateTopic(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/function_stream.FunctionStreamExtensions/CreateTopic',
+            function__stream__pb2.CreateTopicRequest.SerializeToString,
             function__stream__pb2.Response.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)

@@ -198,8 +198,22 @@ def topics(context: typer.Context) -> None:
     if _settings(context).as_json:
         _print_json(*(asdict(one) for one in found))
         return
-    rows = [(one.name, str(one.first_offset), str(one.next_offset), str(one.bytes)) for one in found]
+    rows = [
+        (f"{one.name}[{number}]" if len(one.partitions) > 1 else one.name, str(at.first_offset), str(at.next_offset), str(at.bytes))
+        for one in found
+        for number, at in enumerate(one.partitions)
+    ]
     _table(("topic", "first offset", "next offset", "bytes"), rows, "no topics")
+
+
+@app.command("create-topic")
+def create_topic(
+    context: typer.Context, topic: str, partitions: Annotated[int, typer.Option("--partitions", "-p", min=1, max=1024)] = 1
+) -> None:
+    """Make a topic of the embedded log; without this the first message makes one with one partition."""
+    with _client(context) as client:
+        client.create_topic(topic, partitions)
+    _done(context, f"{topic} is there, with {partitions} partition(s)", topic=topic, partitions=partitions)
 
 
 @app.command("delete-topic")
@@ -216,11 +230,12 @@ def publish(
     topic: str,
     file: Annotated[Optional[Path], typer.Option("--file", "-f", help="Read from this file instead of stdin.")] = None,
     key_separator: Annotated[Optional[str], typer.Option(help="Split each line into key and value at the first of these.")] = None,
+    partition: Annotated[Optional[int], typer.Option(min=0, help="Append to this one; without it the keys decide.")] = None,
 ) -> None:
     """Append lines to a topic, a message per line."""
     separator = key_separator.encode() if key_separator else None
     with _client(context) as client, _input(file) as descriptor:
-        result = publish_batches(client._connection, topic, record_batches(descriptor, separator), None)
+        result = publish_batches(client._connection, topic, record_batches(descriptor, separator), None, partition)
     _done(context, f"{result.count} messages to {topic}", **asdict(result))
 
 
@@ -228,6 +243,7 @@ def publish(
 def subscribe(
     context: typer.Context,
     topic: str,
+    partition: Annotated[int, typer.Option(min=0, help="Read this one.")] = 0,
     offset: Annotated[Optional[int], typer.Option(help="Begin at this offset.")] = None,
     group: Annotated[str, typer.Option(help="Begin where this group stands, and commit its position.")] = "",
     latest: Annotated[bool, typer.Option("--latest", help="Begin at the end instead of the beginning.")] = False,
@@ -238,7 +254,7 @@ def subscribe(
     as_json = _settings(context).as_json
     count, last = 0, -1
     with _client(context) as client:
-        records = client.subscribe(topic, offset=offset, group_id=group, from_earliest=not latest, follow=follow)
+        records = client.subscribe(topic, partition=partition, offset=offset, group_id=group, from_earliest=not latest, follow=follow)
         with records:
             try:
                 for record in records:
@@ -254,7 +270,7 @@ def subscribe(
                 raise typer.Exit(130) from None
             finally:
                 if group and last >= 0:
-                    client.commit_offset(topic, group, last + 1)
+                    client.commit_offset(topic, group, last + 1, partition=partition)
 
 
 def main() -> None:

@@ -36,7 +36,11 @@ def described(one: FunctionDescription) -> Iterator[tuple[str, str]]:
         yield "output", f"{channel}: {to.topic}: {to.messages} messages, {_size(to.bytes)}"
     for position in one.positions:
         lag = "unknown" if position.lag is None else str(position.lag)
-        yield "position", f"input {position.source_id}: {position.topic}[{position.partition}] at {position.offset}, lag {lag}"
+        reader = f", instance {position.instance}" if len(one.instances) > 1 else ""
+        yield "position", f"input {position.source_id}: {position.topic}[{position.partition}] at {position.offset}, lag {lag}{reader}"
+    for each in one.instances if len(one.instances) > 1 else ():
+        reason = f": {each.reason}" if each.reason else ""
+        yield "instance", f"{each.index}: {each.status}{reason}; {each.processed} processed, {each.restarts} restarts"
     if one.watermark_ms is not None:
         yield "watermark", f"{one.watermark_ms} ms since the epoch"
     yield "memory", _size(one.memory_bytes)

@@ -115,8 +115,8 @@ absl::StatusOr<std::string> Call(task::Supervisor& supervisor, const grpc::Serve
   const absl::Time deadline = absl::FromChrono(context.deadline());
   // An answer that says why arrives a little before the client's own patience ends.
   const absl::Duration patience = deadline == absl::InfiniteFuture() ? kLongestCall : deadline - absl::Now() - kAnswerTravel;
-  return supervisor.CallFunction(request.function_name(), request.instance(), request.payload(), SteadyNow() + std::min(patience, kLongestCall),
-                                 [&] { return context.IsCancelled(); });
+  return supervisor.CallFunction(request.function_name(), request.instance(), request.payload(),
+                                 SteadyNow() + std::min(patience, kLongestCall), [&] { return context.IsCancelled(); });
 }
 
 }  // namespace
@@ -145,8 +145,8 @@ grpc::Status ExtensionService::Publish(
   while (stream->Read(&request)) {
     if (!request.topic().empty()) topic = request.topic();
     ::function_stream::PublishResponse response;
-    const absl::Status status = topic.empty() ? InvalidArgument("topic: required in the first request of a stream")
-                                              : PublishTo(log_, topic, request, response);
+    const absl::Status status =
+        topic.empty() ? InvalidArgument("topic: required in the first request of a stream") : PublishTo(log_, topic, request, response);
     if (status.ok()) response.set_count(static_cast<uint32_t>(request.records_size()));
     SetStatus(status, response);
     answered = response.status_code();
@@ -198,7 +198,8 @@ grpc::Status ExtensionService::CreateTopic(grpc::ServerContext*, const ::functio
   const uint32_t partitions = std::clamp(request->partitions(), uint32_t{1}, uint32_t{std::numeric_limits<int32_t>::max()});
   const absl::Status status = log_.CreateTopic(request->topic(), static_cast<int32_t>(partitions));
   if (status.ok()) observe::LogInfo("create topic {}: done, with {} partition(s)", request->topic(), partitions);
-  SetStatus(status, *response, ::function_stream::CREATED, fmt::format("topic {}: is there, with {} partition(s)", request->topic(), partitions));
+  SetStatus(status, *response, ::function_stream::CREATED,
+            fmt::format("topic {}: is there, with {} partition(s)", request->topic(), partitions));
   return functions_.requests().Answered("CreateTopic", response->status_code());
 }
 

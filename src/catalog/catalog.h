@@ -26,7 +26,7 @@ struct Function {
   std::shared_ptr<const Package> package;
   WantedStatus wanted = WantedStatus::kRunning;
   uint32_t instance_count = 1;  // what `parallelism` came to when it was created
-  std::string state_id;         // names its state folder: new for each creation, so that a dropped function's leftovers never meet its successor
+  std::string state_id;  // names its state folder: new for each creation, so that a dropped function's leftovers never meet its successor
 };
 
 class Catalog {

@@ -1,8 +1,8 @@
 #include "catalog/records.h"
 
-#include <algorithm>
 #include <catalog.pb.h>
 
+#include <algorithm>
 #include <limits>
 #include <utility>
 

@@ -420,9 +420,7 @@ absl::StatusOr<connector::Positions> Instance::OnAssigned(std::span<const connec
   return std::move(resumption.positions);
 }
 
-void Instance::OnPartitions(std::span<const int32_t> partitions) {
-  event_time_->SetPartitions(polled_input_, partitions, SteadyNow());
-}
+void Instance::OnPartitions(std::span<const int32_t> partitions) { event_time_->SetPartitions(polled_input_, partitions, SteadyNow()); }
 
 void Instance::OnRevoked(std::span<const int32_t> partitions) {
   backlogs_[polled_input_].Forget(partitions);

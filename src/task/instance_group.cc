@@ -80,8 +80,8 @@ Description Merge(std::vector<Description> instances) {
   Description all = std::move(instances.front());
   if (instances.size() > 1) {
     // With which the function's own status and reason begin: the first of the worst.
-    const auto worst = std::max_element(infos.begin(), infos.end(),
-                                        [](const auto& a, const auto& b) { return Badness(a.status) < Badness(b.status); });
+    const auto worst =
+        std::max_element(infos.begin(), infos.end(), [](const auto& a, const auto& b) { return Badness(a.status) < Badness(b.status); });
     all.status = worst->status;
     all.since_ms = worst->since_ms;
     all.reason.clear();
@@ -90,8 +90,8 @@ Description Merge(std::vector<Description> instances) {
       all.reason = fmt::format("instance {}: {}", info.index, info.reason);
       break;
     }
-    const auto newest_error = std::max_element(infos.begin(), infos.end(),
-                                               [](const auto& a, const auto& b) { return a.last_error_ms < b.last_error_ms; });
+    const auto newest_error =
+        std::max_element(infos.begin(), infos.end(), [](const auto& a, const auto& b) { return a.last_error_ms < b.last_error_ms; });
     all.last_error_ms = newest_error->last_error_ms;
     all.last_error = newest_error->last_error.empty() ? "" : fmt::format("instance {}: {}", newest_error->index, newest_error->last_error);
     all.checkpoint = std::max_element(infos.begin(), infos.end(), [](const auto& a, const auto& b) {
@@ -212,7 +212,8 @@ absl::StatusOr<std::string> InstanceGroup::Call(uint32_t instance, std::string p
 absl::Status InstanceGroup::CheckRetention() const {
   if (tasks_.size() == 1) return absl::OkStatus();
   return Unimplemented(
-      "function {}: it has {} instances, and of such a function this version retains no checkpoints to go back to; every instance goes on from "
+      "function {}: it has {} instances, and of such a function this version retains no checkpoints to go back to; every instance goes on "
+      "from "
       "its own last one. With parallelism: 1 there are some",
       function_->name, tasks_.size());
 }

@@ -1,8 +1,8 @@
 // One function of the server: its instances, which live and die together, and what is theirs in common.
 //
-// Owned by the Supervisor, thread-safe. Each instance is a Task, with a thread, partitions (partition_split.h), state, decider and restarts of
-// its own: one that fails restarts alone, and the others go on. One that is beyond its restarts, or failed for good, ends the function: the
-// others are stopped, each with its final checkpoint, and the function is FAILED with the reason of the first. The log is one for all.
+// Owned by the Supervisor, thread-safe. Each instance is a Task, with a thread, partitions (partition_split.h), state, decider and restarts
+// of its own: one that fails restarts alone, and the others go on. One that is beyond its restarts, or failed for good, ends the function:
+// the others are stopped, each with its final checkpoint, and the function is FAILED with the reason of the first. The log is one for all.
 #ifndef FUNCTION_STREAM_TASK_INSTANCE_GROUP_H_
 #define FUNCTION_STREAM_TASK_INSTANCE_GROUP_H_
 

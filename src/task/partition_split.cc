@@ -24,8 +24,8 @@ absl::StatusOr<uint32_t> CountPartitions(const config::FunctionConfig& config, c
     }
   }
   if (most > kMostInstances) {
-    return InvalidArgument("{}: partitions: an input has {} of them, and there are at most {} instances; write a number", Place(config), most,
-                           kMostInstances);
+    return InvalidArgument("{}: partitions: an input has {} of them, and there are at most {} instances; write a number", Place(config),
+                           most, kMostInstances);
   }
   return most;
 }
@@ -50,12 +50,14 @@ absl::StatusOr<uint32_t> ResolveParallelism(const config::FunctionConfig& config
   for (const config::Endpoint& output : config.outputs) {
     FS_ASSIGN_OR_RETURN(const connector::Connector* const connector, connectors.Find(output));
     if (connector->TakesManyWriters()) continue;
-    return InvalidArgument("{}: {} instances cannot write {} (line {}), a {} output, which has one writer at a time; write 1, or another output",
-                           Place(config), count, output.path, output.line, output.type);
+    return InvalidArgument(
+        "{}: {} instances cannot write {} (line {}), a {} output, which has one writer at a time; write 1, or another output",
+        Place(config), count, output.path, output.line, output.type);
   }
   if (config.enable_checkpoint) {
     return Unimplemented(
-        "{}: with {} instances this version retains no checkpoints to go back to; write enable_checkpoint: false (every instance commits its "
+        "{}: with {} instances this version retains no checkpoints to go back to; write enable_checkpoint: false (every instance commits "
+        "its "
         "work all the same, and goes on from there), or parallelism: 1",
         Place(config), count);
   }

@@ -341,7 +341,8 @@ std::vector<InputPosition> Task::ToInputPositions(std::span<const connector::Pos
     for (const config::Endpoint& endpoint : function_->config.input_groups[group].inputs) {
       if (input >= inputs.size()) break;
       for (const auto& [partition, offset] : inputs[input]) {
-        result.push_back({static_cast<uint32_t>(input), static_cast<uint32_t>(group), TopicOf(endpoint), partition, offset, std::nullopt, index_});
+        result.push_back(
+            {static_cast<uint32_t>(input), static_cast<uint32_t>(group), TopicOf(endpoint), partition, offset, std::nullopt, index_});
       }
       ++input;
     }

@@ -1,7 +1,7 @@
 // One instance of a function: its thread, its status, and the policy that brings it back after a failure.
 //
-// Owned by the function's InstanceGroup, thread-safe. The thread exists from Start until the function is stopped or has failed; on it lives one Instance
-// after the other. What ends an instance decides what follows:
+// Owned by the function's InstanceGroup, thread-safe. The thread exists from Start until the function is stopped or has failed; on it lives
+// one Instance after the other. What ends an instance decides what follows:
 //
 //   stop requested                                        STOPPED
 //   a message failed (on_error: fail), bad configuration  FAILED, with the reason; start tries again
@@ -89,6 +89,7 @@ class Task {
   [[nodiscard]] absl::Status Destroy();
 
   [[nodiscard]] Description Describe() const;
+
  private:
   void Body();
   // Runs one instance to its end.

@@ -273,9 +273,6 @@ def test_what_cannot_be_is_refused_by_name(client: FsClient) -> None:
     to_file.outputs[:] = [FileOutput("out.txt").data]
     with pytest.raises(BadRequestError, match=r"parallelism \(line \d+\): 2 instances cannot write outputs\[0\]"):
         client.create_python_function_from_config(to_file, Forward)
-    with pytest.raises(BadRequestError, match="1 to 1024, or partitions"):
-        text = config("job").to_yaml().replace("parallelism: 2", "parallelism: many")
-        client.create_function_from_bytes(b"", text)
     client.create_python_function_from_config(config("job"), Forward)
     with pytest.raises(ServerError, match="2 instances") as refused:
         client.create_checkpoint("job")

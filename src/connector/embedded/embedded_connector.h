@@ -5,8 +5,9 @@
 // works without: Flush appends.
 //
 // Keys of an input: topic, group_id (both required), partition (without it all that are this instance's), auto.offset.reset (earliest, the
-// default, or latest). Of an output: topic (required), partition (without it the key decides). An input starts at the checkpoint's position, else where the group stands, else by auto.offset.reset;
-// the same rule holds again when retention has dropped the records at its position.
+// default, or latest). Of an output: topic (required), partition (without it the key decides). An input starts at the checkpoint's
+// position, else where the group stands, else by auto.offset.reset; the same rule holds again when retention has dropped the records at its
+// position.
 #ifndef FUNCTION_STREAM_CONNECTOR_EMBEDDED_EMBEDDED_CONNECTOR_H_
 #define FUNCTION_STREAM_CONNECTOR_EMBEDDED_EMBEDDED_CONNECTOR_H_
 

@@ -6,9 +6,9 @@
 // without gaps for ever: a deleted topic that is written again goes on where it ended, so that no position ever means two records. A record
 // is visible exactly when it is durable. Retention drops whole blocks of old records from the front. README.md has the stored format.
 //
-// Errors: kInvalidArgument (a name, a partition that is not there, an offset past the end), kNotFound, kAlreadyExists, kResourceExhausted (record over its limit), kDataLoss (damaged),
-// kInternal (cannot be read, naming the folder), kUnavailable (a write failed: whether it survives is known only when the server has
-// started again, and until then every further write is refused so).
+// Errors: kInvalidArgument (a name, a partition that is not there, an offset past the end), kNotFound, kAlreadyExists, kResourceExhausted
+// (record over its limit), kDataLoss (damaged), kInternal (cannot be read, naming the folder), kUnavailable (a write failed: whether it
+// survives is known only when the server has started again, and until then every further write is refused so).
 #ifndef FUNCTION_STREAM_CONNECTOR_EMBEDDED_EMBEDDED_LOG_H_
 #define FUNCTION_STREAM_CONNECTOR_EMBEDDED_EMBEDDED_LOG_H_
 
@@ -142,9 +142,9 @@ class EmbeddedLog {
   [[nodiscard]] virtual absl::StatusOr<ReadResult> Read(const TopicPartition& place, int64_t from, size_t max_records,
                                                         size_t max_bytes) const = 0;
 
-  // Calls `on_growth` whenever records become visible in the partition, or the topic is made or deleted. From then on: read once after subscribing, for what
-  // came before. Called on the writer's thread with a lock held: be quick, wake somebody, and do not call the log or end a Subscription
-  // from there.
+  // Calls `on_growth` whenever records become visible in the partition, or the topic is made or deleted. From then on: read once after
+  // subscribing, for what came before. Called on the writer's thread with a lock held: be quick, wake somebody, and do not call the log or
+  // end a Subscription from there.
   [[nodiscard]] virtual absl::StatusOr<Subscription> Subscribe(const TopicPartition& place, std::function<void()> on_growth) = 0;
 
   // kAlreadyExists: with another number of partitions. One that is there with the same is left as it is.
@@ -156,7 +156,8 @@ class EmbeddedLog {
   [[nodiscard]] virtual absl::Status DeleteTopic(std::string_view topic) = 0;                       // kNotFound
 
   // ---- Consumer groups: a group is a remembered position, not a share of the work.
-  [[nodiscard]] virtual absl::StatusOr<std::optional<int64_t>> ReadGroupPosition(std::string_view group, const TopicPartition& place) const = 0;
+  [[nodiscard]] virtual absl::StatusOr<std::optional<int64_t>> ReadGroupPosition(std::string_view group,
+                                                                                 const TopicPartition& place) const = 0;
   [[nodiscard]] virtual absl::Status CommitGroupPosition(const GroupPosition& position) = 0;  // durable on return
   // Seen by ReadGroupPosition at once, durable with the next write or when the log closes. Never blocks on the disk.
   [[nodiscard]] virtual absl::Status NoteGroupPosition(const GroupPosition& position) = 0;

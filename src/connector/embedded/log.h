@@ -41,8 +41,8 @@ struct Topic {
   const std::string topic;
   const int32_t partition;
   const std::string name;  // PartitionName
-  uint32_t number = 0;  // under write_mutex_; 0: never there
-  Extent extent;        // under mutex_
+  uint32_t number = 0;     // under write_mutex_; 0: never there
+  Extent extent;           // under mutex_
 
   uint64_t unchecked_bytes = 0;  // under write_mutex_: written since retention looked last
   int64_t checked_ms = 0;        // under write_mutex_

@@ -96,8 +96,8 @@ class KafkaSource final : public Source, private ClientHandler {
 
   absl::Status failure_;
   absl::Status trouble_;
-  bool was_missing_ = false;  // the topic, at the last look
-  bool has_contact_ = false;  // a broker has answered since Start
+  bool was_missing_ = false;       // the topic, at the last look
+  bool has_contact_ = false;       // a broker has answered since Start
   std::optional<int32_t> shared_;  // partitions of the topic when we last took our share of them
   absl::Time share_due_ = absl::InfinitePast();
   std::string last_broker_error_;

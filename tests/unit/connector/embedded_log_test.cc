@@ -131,8 +131,11 @@ TEST_P(EmbeddedLogTest, KeysDecideThePartitionAndWhatHasNoneStaysTogether) {
 
 TEST(Partitioner, AnswersAsJavasKafkaClientDoes) {
   // From the tests of org.apache.kafka.common.utils.Utils.murmur2, made positive and modulo 1,000,003.
-  const std::pair<std::string_view, int32_t> cases[] = {{"21", -973932308}, {"foobar", -790332482}, {"a-little-bit-long-string", -985981536},
-                                                        {"a-little-bit-longer-string", -1486304829}, {"abc", 479470107}};
+  const std::pair<std::string_view, int32_t> cases[] = {{"21", -973932308},
+                                                        {"foobar", -790332482},
+                                                        {"a-little-bit-long-string", -985981536},
+                                                        {"a-little-bit-longer-string", -1486304829},
+                                                        {"abc", 479470107}};
   for (const auto& [key, hash] : cases) EXPECT_EQ(PartitionOfKey(key, 1'000'003), (hash & 0x7fffffff) % 1'000'003) << key;
   EXPECT_EQ(PartitionOfKey("anything", 1), 0);
 }

@@ -7,15 +7,15 @@
 
 #include "base/steady_clock.h"
 #include "connector/kafka/client.h"
+#include "connector/kafka/plain_client.h"
 
 namespace fs::connector::kafka {
 namespace {
 
-using PlainClient = std::unique_ptr<rd_kafka_t, Destroy<rd_kafka_destroy>>;
 using Metadata = std::unique_ptr<const rd_kafka_metadata_t, Destroy<rd_kafka_metadata_destroy>>;
 
 // The client's last words about brokers that do not answer.
-void KeepReason(rd_kafka_t*, int, const char* reason, void* opaque) { *static_cast<std::string*>(opaque) = reason; }
+void KeepReason(rd_kafka_t*, int, const char* reason, void* opaque) noexcept { *static_cast<std::string*>(opaque) = reason; }
 
 }  // namespace
 
@@ -23,13 +23,9 @@ absl::StatusOr<uint32_t> CountPartitions(const InputSettings& input, absl::Time 
   const std::string& cluster = input.client.bootstrap_servers;
   std::string reason;
   FS_ASSIGN_OR_RETURN(RdKafkaConf conf, ConsumerConf(input, "function-stream.partitions", ""));
-  rd_kafka_conf_set_log_cb(conf.get(), nullptr);
   rd_kafka_conf_set_opaque(conf.get(), &reason);
   rd_kafka_conf_set_error_cb(conf.get(), KeepReason);
-  char refused[512] = "";
-  const PlainClient client(rd_kafka_new(RD_KAFKA_CONSUMER, conf.get(), refused, sizeof(refused)));
-  if (client == nullptr) return InvalidArgument("{}", refused);
-  static_cast<void>(conf.release());  // rd_kafka_new took it
+  FS_ASSIGN_OR_RETURN(const PlainClient client, OpenPlainClient(RD_KAFKA_CONSUMER, std::move(conf)));
   rd_kafka_topic_t* const asked = rd_kafka_topic_new(client.get(), input.topic.c_str(), nullptr);
   const RdKafkaTopic topic(asked);
   const auto left_ms = static_cast<int>(std::clamp<int64_t>(absl::ToInt64Milliseconds(deadline - SteadyNow()), 1, 60'000));

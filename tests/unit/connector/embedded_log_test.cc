@@ -111,7 +111,9 @@ TEST_P(EmbeddedLogTest, KeysDecideThePartitionAndWhatHasNoneStaysTogether) {
   for (const std::string& key : keys) records.push_back({"v", key, {}, 0});
   for (int i = 0; i < 2; ++i) {
     uint64_t count = 0;
-    for (const Appended& one : log_->AppendByKey("t", records).value()) count += one.count;
+    const auto appended = log_->AppendByKey("t", records);
+    ASSERT_TRUE(appended.ok()) << appended.status();
+    for (const Appended& one : *appended) count += one.count;
     EXPECT_EQ(count, records.size());
   }
   for (int32_t partition = 0; partition < 4; ++partition) {
@@ -122,9 +124,10 @@ TEST_P(EmbeddedLogTest, KeysDecideThePartitionAndWhatHasNoneStaysTogether) {
   std::set<int32_t> used;
   const OutputRecord keyless[] = {{"a", {}, {}, 0}, {"b", {}, {}, 0}};
   for (int i = 0; i < 4; ++i) {
-    const std::vector<Appended> appended = log_->AppendByKey("t", keyless).value();
-    ASSERT_EQ(appended.size(), 1u);
-    used.insert(appended[0].partition);
+    const auto appended = log_->AppendByKey("t", keyless);
+    ASSERT_TRUE(appended.ok()) << appended.status();
+    ASSERT_EQ(appended->size(), 1u);
+    used.insert(appended->front().partition);
   }
   EXPECT_EQ(used.size(), 4u);
 }

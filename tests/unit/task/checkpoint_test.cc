@@ -411,6 +411,22 @@ TEST_F(RestoredTest, AnOutputThatHasForgottenItsMarkerIsAccepted) {
   ExpectRestored();
 }
 
+TEST_F(CheckpointTest, AStateOfAnotherSplitOfThePartitionsIsRefused) {
+  Open();
+  ASSERT_TRUE(Recover().ok());
+  Process(1);
+  ASSERT_TRUE(Take().ok());
+  Crash();
+
+  Open();
+  CheckpointProtocol other(*state_, session_->decider(), {sink_.get()}, {"in"},
+                           [](WaitingIn, absl::Duration, const absl::Status& what) { return what; }, {0, 2});
+  const auto refused = other.Recover();
+  EXPECT_EQ(refused.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_NE(Message(refused.status()).find("instance 0 of 1, and this is instance 0 of 2"), std::string_view::npos) << refused.status();
+  EXPECT_TRUE(Recover()->has_value());
+}
+
 TEST_F(CheckpointTest, WithoutADeciderTheStateDecides) {
   Open();
   protocol_ =

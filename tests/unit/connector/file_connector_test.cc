@@ -29,7 +29,7 @@ class FileConnectorTest : public testing::Test {
   void SetUp() override {
     std::filesystem::create_directories(base_);
     connector_ = std::make_unique<FileConnector>(base_);
-    session_ = connector_->OpenSession({"f", "f-1", 0, waker_}).value();
+    session_ = connector_->OpenSession({"f", "f-1", 0, 1, waker_}).value();
   }
   static config::Endpoint Endpoint(std::string path, std::string key = "path") {
     config::Endpoint endpoint;

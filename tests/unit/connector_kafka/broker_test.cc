@@ -81,7 +81,7 @@ struct Seen {
 struct Instance {
   explicit Instance(std::shared_ptr<Connector> from, const std::string& name = "test", const std::string& server = "")
       : connector(std::move(from)) {
-    InstanceContext context{name, name + "-id", 0, waker};
+    InstanceContext context{name, name + "-id", 0, 1, waker};
     context.server_id = server.empty() ? NewServerId() : server;
     auto opened = connector->OpenSession(context);
     EXPECT_TRUE(opened.ok());

@@ -114,7 +114,8 @@ Description Merge(std::vector<Description> instances) {
 InstanceGroup::InstanceGroup(const TaskEnvironment& environment, std::shared_ptr<const catalog::Function> function, Status status)
     : environment_(environment), function_(std::move(function)) {
   for (uint32_t i = 0; i < function_->instance_count; ++i) {
-    tasks_.push_back(std::make_unique<Task>(environment_, function_, i, status, [this, i] { Fail(i); }));
+    tasks_.push_back(
+        std::make_unique<Task>(environment_, function_, i, status, [this, i](const absl::Status& reason) { Fail(i, reason); }));
   }
 }
 
@@ -143,6 +144,7 @@ absl::Status InstanceGroup::Start(StartMode mode) {
   {
     absl::MutexLock lock(&start_mutex_);
     has_failed_.store(false);
+    failure_ = absl::OkStatus();
     for (size_t i = 0; i < tasks_.size() && status.ok(); ++i) {
       std::shared_ptr<observe::FunctionLog> log = log_;
       if (tasks_.size() > 1) log = std::make_shared<InstanceLog>(log_, static_cast<uint32_t>(i));
@@ -159,14 +161,17 @@ absl::Status InstanceGroup::WaitUntilRunning() {
   absl::Status first;
   for (const auto& task : tasks_) {
     const absl::Status status = task->WaitUntilRunning();
-    // One that was stopped because another failed is not the reason.
     if (first.ok() || (absl::IsCancelled(first) && !status.ok())) first = status;
   }
-  return first;
+  if (!absl::IsCancelled(first)) return first;
+  // It was stopped before it ran: because another failed, or by request.
+  absl::MutexLock lock(&start_mutex_);
+  return failure_.ok() ? first : failure_;
 }
 
-void InstanceGroup::Fail(uint32_t failed) {
+void InstanceGroup::Fail(uint32_t failed, const absl::Status& reason) {
   absl::MutexLock lock(&start_mutex_);
+  if (!has_failed_.load()) failure_ = reason;
   has_failed_.store(true);
   for (uint32_t i = 0; i < tasks_.size(); ++i) {
     if (i != failed) tasks_[i]->RequestStop();

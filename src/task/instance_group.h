@@ -65,7 +65,7 @@ class InstanceGroup {
 
  private:
   // An instance has failed for good, on its thread.
-  void Fail(uint32_t failed);
+  void Fail(uint32_t failed, const absl::Status& reason);
   [[nodiscard]] absl::Status OpenLog();
 
   const TaskEnvironment environment_;
@@ -78,6 +78,7 @@ class InstanceGroup {
 
   absl::Mutex start_mutex_;  // so that whoever fails at once finds all others started
   std::atomic<bool> has_failed_{false};
+  absl::Status failure_ ABSL_GUARDED_BY(start_mutex_);  // of the first
   std::vector<std::unique_ptr<Task>> tasks_;
 };
 

@@ -61,7 +61,7 @@ std::string_view StatusName(Status status) {
 }
 
 Task::Task(const TaskEnvironment& environment, std::shared_ptr<const catalog::Function> function, uint32_t index, Status status,
-           std::function<void()> on_failed)
+           std::function<void(const absl::Status&)> on_failed)
     : environment_(environment),
       function_(std::move(function)),
       index_(index),
@@ -211,7 +211,7 @@ void Task::Body() {
     SetStatus(Status::kStopped, "");
   } else {
     SetStatus(Status::kFailed, std::string(Message(status)));
-    on_failed_();
+    on_failed_(status);
   }
   calls_.Close(absl::AlreadyExistsError(stopping_.load() || status.ok() ? "it is STOPPED: start it first"
                                                                         : fmt::format("it is FAILED: {}", Message(status))));

@@ -53,7 +53,7 @@ class Task {
   // A task that does not run yet, with the status that its function has then. on_failed: called on its thread when it has FAILED, before
   // it ends.
   Task(const TaskEnvironment& environment, std::shared_ptr<const catalog::Function> function, uint32_t index, Status status,
-       std::function<void()> on_failed);
+       std::function<void(const absl::Status&)> on_failed);
   // Stops it.
   ~Task();
 
@@ -101,7 +101,7 @@ class Task {
   const std::shared_ptr<const catalog::Function> function_;
   const uint32_t index_;
   const std::string label_;  // the function's name and, of several instances, which
-  const std::function<void()> on_failed_;
+  const std::function<void(const absl::Status&)> on_failed_;
   const std::filesystem::path state_folder_;
 
   std::atomic<bool> stopping_{false};

@@ -136,9 +136,9 @@ struct InstanceContext {
   std::shared_ptr<Waker> waker;
   // Outputs are to commit with the checkpoint: the session makes a decider, where the connector has one, and its sinks wait for it.
   bool exactly_once = false;
-  // How long outputs may wait for their checkpoint: the interval, and the message during which it ends.
+  // How long outputs may wait for their checkpoint: the interval, and the batch during which it ends.
   absl::Duration checkpoint_interval = absl::Milliseconds(100);
-  absl::Duration process_timeout = absl::Seconds(30);
+  absl::Duration batch_timeout = absl::Seconds(30);
   std::string server_id = {};  // hexadecimal, the same over the server's restarts
 };
 

@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/limits.h"
 #include "base/package_file.h"
 #include "base/record.h"
 #include "base/status.h"
@@ -48,8 +49,12 @@ class Host {
 
 struct GuestLimits {
   size_t memory_bytes = size_t{256} << 20;
-  absl::Duration call_timeout = absl::Seconds(30);  // for each message, and for each hook
-  size_t output_bytes = size_t{64} << 20;           // emitted in one call
+  absl::Duration call_timeout = absl::Seconds(30);   // for each message, and for each hook
+  absl::Duration batch_timeout = absl::Seconds(30);  // for the messages of one call together
+  size_t output_bytes = size_t{64} << 20;            // emitted in one call, which ends after the message that made it 4 MiB
+  size_t iterators = 1000;                           // open at once
+  size_t stores = 1000;
+  LimitUse* use = nullptr;  // told of what was used and refused; may be null
 };
 
 // What to load. The vectors may be large: passed by reference, copied once into the guest.
@@ -84,9 +89,8 @@ class Guest {
   // package does not hold such a class, or its import raised.
   [[nodiscard]] virtual absl::Status Load(const GuestProgram& program) = 0;
 
-  // The hooks. kAborted: it raised (the guest lives on). kDeadlineExceeded: over call_timeout; kResourceExhausted: over the memory or
-  // output limit, named; kInternal: it trapped; kCancelled: Interrupt(). After all but
-  // the first the guest is dead.
+  // The hooks. kAborted: it raised (the guest lives on). kDeadlineExceeded: over call_timeout or batch_timeout; kResourceExhausted: over
+  // the memory or output limit, named; kInternal: it trapped; kCancelled: Interrupt(). After all but the first the guest is dead.
   [[nodiscard]] virtual absl::Status Init() = 0;
   [[nodiscard]] virtual absl::Status RestoreCheckpoint(uint64_t checkpoint_id, std::string_view bytes) = 0;
   [[nodiscard]] virtual absl::StatusOr<std::optional<std::string>> TakeCheckpoint(uint64_t checkpoint_id) = 0;
@@ -100,8 +104,11 @@ class Guest {
   // `topic` indexes GuestProgram::topics. Errors as of hooks; what the user's code raised is in the result.
   [[nodiscard]] virtual absl::StatusOr<BatchResult> Process(uint32_t source_id, uint32_t topic, std::span<const Record> records) = 0;
 
-  // After Process ended the guest: how many messages of that batch had been completed. The one at this index is to blame.
+  // After Process ended the guest: how many messages of that batch had been completed. The one at this index is to blame, unless it was
+  // the batch as a whole that took too long.
   [[nodiscard]] virtual size_t processed_before_end() const = 0;
+  // The limit that ended the guest, if one did.
+  [[nodiscard]] virtual std::optional<Limit> ended_by() const = 0;
 
   // What the last call emitted, in order, hooks' emits included. The views hold until the next call. `take` returns false to stop.
   [[nodiscard]] virtual absl::Status ForEachEmitted(const std::function<bool(const Emitted&)>& take) = 0;

@@ -120,6 +120,15 @@ uint64_t Database::stored_bytes() const {
   return files + memtables;
 }
 
+absl::Status Database::Compact(std::atomic<bool>& is_cancelled) {
+  rocksdb::CompactRangeOptions options;
+  options.exclusive_manual_compaction = false;
+  options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
+  options.canceled = &is_cancelled;
+  // Not Error(): that is of the state's own thread, and nothing was lost.
+  return RocksDbError(database_->CompactRange(options, nullptr, nullptr), folder_.path());
+}
+
 absl::StatusOr<std::unordered_map<std::string, uint32_t>> Database::CopyTo(const std::filesystem::path& folder) {
   if (transaction_ != nullptr)
     return FailedPrecondition("{}: a checkpoint is undecided, which a copy would keep so", folder_.path().native());

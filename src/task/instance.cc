@@ -48,6 +48,7 @@ absl::Status Instance::Open() {
                     Message(state.status()));
   }
   FS_ASSIGN_OR_RETURN_CONTEXT(state_, std::move(state), "state");
+  state_->SetLimit(spec_.limits.state_bytes(), &spec_.counters->limits);
   FS_RETURN_IF_ERROR(OpenConnectors());
 
   std::vector<connector::Sink*> sinks;
@@ -108,7 +109,7 @@ absl::Status Instance::OpenConnectors() {
   context.waker = spec_.waker;
   context.exactly_once = delivery == config::Delivery::kExactlyOnce;
   context.checkpoint_interval = config_.checkpoint_interval;
-  context.process_timeout = config_.process_timeout;
+  context.batch_timeout = spec_.limits.batch_timeout();
   context.server_id = spec_.server_id;
   const auto session = [&](const config::Endpoint& endpoint) -> absl::StatusOr<connector::Session*> {
     FS_ASSIGN_OR_RETURN(connector::Connector* const connector, spec_.connectors->Find(endpoint));
@@ -145,8 +146,13 @@ absl::Status Instance::OpenConnectors() {
 
 absl::Status Instance::LoadGuest() {
   sandbox::GuestLimits limits;
-  limits.memory_bytes = config_.limit_memory_bytes;
-  limits.call_timeout = config_.process_timeout;
+  limits.memory_bytes = spec_.limits.memory_bytes();
+  limits.call_timeout = spec_.limits.process_timeout();
+  limits.batch_timeout = spec_.limits.batch_timeout();
+  limits.output_bytes = spec_.limits.output_bytes();
+  limits.iterators = static_cast<size_t>(spec_.limits.iterators);
+  limits.stores = static_cast<size_t>(spec_.limits.stores);
+  limits.use = &spec_.counters->limits;
   FS_ASSIGN_OR_RETURN(guest_, sandbox::Guest::Create(*spec_.runtime, limits, *this));
   interruptible_.store(guest_.get());
   if (stopping()) return absl::CancelledError("stopped while starting");
@@ -295,11 +301,23 @@ size_t Instance::pending_bytes() const { return state_->pending_bytes() + (decid
 
 absl::Status Instance::TakeCheckpoint() {
   FS_ASSIGN_OR_RETURN_CONTEXT(std::optional<std::string> bytes, guest_->TakeCheckpoint(checkpoints_->next_sequence()), "take_checkpoint");
+  if (bytes) FS_RETURN_IF_ERROR(CheckFunctionBytes(bytes->size()));
   FS_RETURN_IF_ERROR(WriteEmitted());
   FS_RETURN_IF_ERROR(CommitWith(std::move(bytes)));
   // Neither a group nor a stop waits for a copy.
   if (!is_rebalancing_ && !stopping()) spec_.retention->AfterCheckpoint(*state_, *spec_.log);
   return absl::OkStatus();
+}
+
+absl::Status Instance::CheckFunctionBytes(size_t bytes) {
+  const uint64_t limit = spec_.limits.checkpoint_bytes();
+  spec_.counters->limits.Saw(Limit::kCheckpoint, static_cast<double>(bytes), static_cast<double>(limit));
+  if (bytes <= limit) return absl::OkStatus();
+  spec_.counters->limits.Refused(Limit::kCheckpoint);
+  return ResourceExhausted(
+      "take_checkpoint: returned {} bytes; the limit is {} (limits.checkpoint_mb of the function's configuration); keep what is large in a "
+      "store",
+      bytes, limit);
 }
 
 absl::Status Instance::KeepWaiting(WaitingIn step, absl::Duration since, const absl::Status& what) {
@@ -375,8 +393,13 @@ void Instance::Waiting(std::string what) {
 void Instance::Observe(absl::Time now) {
   if (now < observe_due_) return;
   observe_due_ = now + kObserveInterval;
-  spec_.counters->memory_bytes.store(guest_->memory_bytes(), std::memory_order_relaxed);
-  spec_.counters->state_bytes.store(state_->stored_bytes() + state_->pending_bytes(), std::memory_order_relaxed);
+  const uint64_t memory = guest_->memory_bytes();
+  const uint64_t state = state_->stored_bytes() + state_->pending_bytes();
+  spec_.counters->memory_bytes.store(memory, std::memory_order_relaxed);
+  spec_.counters->state_bytes.store(state, std::memory_order_relaxed);
+  LimitUse& use = spec_.counters->limits;
+  use.IsNow(Limit::kMemory, static_cast<double>(memory), static_cast<double>(spec_.limits.memory_bytes()));
+  use.IsNow(Limit::kState, static_cast<double>(state), static_cast<double>(spec_.limits.state_bytes()));
   std::vector<connector::Positions> ends;
   for (const Input& input : inputs_) ends.push_back(input.source->EndOffsets());
   is_missing_ends_ = std::any_of(ends.begin(), ends.end(), [](const connector::Positions& end) { return end.empty(); });

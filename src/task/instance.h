@@ -40,6 +40,7 @@ namespace fs::task {
 
 struct InstanceSpec {
   std::shared_ptr<const catalog::Function> function;
+  config::FunctionLimits limits;  // with the server's caps
   std::filesystem::path state_folder;
   sandbox::Runtime* runtime = nullptr;
   state::StateEnvironment* states = nullptr;
@@ -120,6 +121,7 @@ class Instance : private sandbox::Host, private connector::SourceListener {
   // The payloads' bytes.
   uint64_t Advance(size_t input, std::span<const Record> records);
   [[nodiscard]] absl::Status TakeCheckpoint();
+  [[nodiscard]] absl::Status CheckFunctionBytes(size_t bytes);
   // The Patience of the checkpoint protocol: outputs that are away are waited for as long as it takes, saying so; a decision for a while.
   // kCancelled when a stop finds them still away.
   [[nodiscard]] absl::Status KeepWaiting(WaitingIn step, absl::Duration since, const absl::Status& what);

@@ -21,7 +21,7 @@ constexpr std::array<Row, 12> kRows = {{
     {"memory_mb", &L::memory_mb, 32, 4096},
     {"process_timeout_ms", &L::process_timeout_ms, 10, kDayMs},
     {"batch_timeout_ms", &L::batch_timeout_ms, 10, kDayMs},
-    {"output_mb", &L::output_mb, 1, 1024},
+    {"output_mb", &L::output_mb, 4, 1024},  // a batch hands over at 4 MiB: only then the last message is to blame
     {"custom_mb", &L::custom_mb, 1, 1024},
     {"checkpoint_mb", &L::checkpoint_mb, 1, 1024},
     {"state_mb", &L::state_mb, 1, int64_t{1} << 30},

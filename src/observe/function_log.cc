@@ -48,9 +48,8 @@ class FileFunctionLog : public FunctionLog {
   FileFunctionLog(FunctionLogFiles files, const Options& options) : files_(std::move(files)), options_(options) {}
 
   ~FileFunctionLog() override {
-    absl::MutexLock lock(&mutex_);
-    if (const std::string lines = EndWindow(absl::Now()); !lines.empty()) Append(lines);
-    if (file_ >= 0) close(file_);
+    Close();
+    if (options_.followers != nullptr) options_.followers->Notify();
   }
 
   absl::Status Open() {
@@ -65,6 +64,12 @@ class FileFunctionLog : public FunctionLog {
   }
 
  private:
+  void Close() {
+    absl::MutexLock lock(&mutex_);
+    if (const std::string lines = EndWindow(absl::Now()); !lines.empty()) Append(lines);
+    if (file_ >= 0) close(file_);
+  }
+
   void WriteLines(int level, std::string_view text) {
     absl::MutexLock lock(&mutex_);
     const absl::Time date = absl::Now();

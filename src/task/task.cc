@@ -235,6 +235,8 @@ void Task::Body() {
   calls_.Close(absl::AlreadyExistsError(stopping_.load() || status.ok() ? "it is STOPPED: start it first"
                                                                         : fmt::format("it is FAILED: {}", Message(status))));
   retention_.Close();
+  // Its end tells what a flood at last had dropped.
+  log_.reset();
   place_.Leave();
   absl::MutexLock lock(&mutex_);
   end_ = status.ok() ? absl::CancelledError("stopped before it ran") : status;

@@ -28,7 +28,7 @@ OVER = [
     ("regex", {"process_timeout_ms": 300}, "process_timeout_ms", "limits.process_timeout_ms (300 ms)", ENDED),
     ("sort", {"process_timeout_ms": 300}, "process_timeout_ms", "limits.process_timeout_ms (300 ms)", ENDED),
     ("finalizer", {"process_timeout_ms": 300}, "process_timeout_ms", "limits.process_timeout_ms (300 ms)", ENDED),
-    ("output", {"output_mb": 2}, "output_mb", "limits.output_mb is 2", ENDED),
+    ("output", {"output_mb": 4}, "output_mb", "limits.output_mb is 4", ENDED),
     ("state", {"state_mb": 1}, "state_mb", "more than limits.state_mb (1 MiB)", RAISED),
     ("stores", {"stores": 4}, "stores", "4 are open, which is the limit (limits.stores", RAISED),
     ("iterators", {"iterators": 3}, "iterators", "3 are open, which is the limit (limits.iterators", RAISED),
@@ -94,7 +94,7 @@ def test_over_a_limit(shared: Server, how: str, limits: dict[str, int], key: str
 
 def test_the_message_that_emits_too_much_is_skipped_and_not_its_neighbours(client: FsClient) -> None:
     client.publish("in", [b"1", b"2", b"over output", b"3", b"4", b"over output", b"5"])
-    create(client, "emits", Exceeding, limits={"output_mb": 2}, on_error={"policy": "skip"}, restart={"backoff_ms": 1})
+    create(client, "emits", Exceeding, limits={"output_mb": 4}, on_error={"policy": "skip"}, restart={"backoff_ms": 1})
     assert read(client, "out", 5) == [b"1", b"2", b"3", b"4", b"5"]
     wait_for(lambda: client.describe_function("emits").skipped == 2, "two were skipped")
 

@@ -55,7 +55,7 @@ class Exceeding(FSProcessorDriver):
         Endless()
 
     def output(self, ctx: Context) -> None:
-        for _ in range(3):
+        for _ in range(5):
             ctx.emit(bytes(1 << 20))
 
     def take(self, ctx: Context) -> None:

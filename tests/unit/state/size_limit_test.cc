@@ -47,7 +47,7 @@ class SizeLimitTest : public StateTest {
 };
 
 INSTANTIATE_TEST_SUITE_P(OnDiskAndInMemory, SizeLimitTest, testing::Bool(),
-                         [](const auto& info) { return info.param ? "Memory" : "Disk"; });
+                         [](const auto& tested) { return tested.param ? "Memory" : "Disk"; });
 
 TEST_P(SizeLimitTest, APutBeyondTheLimitIsRefusedAndChangesNothing) {
   const int count = Fill();
@@ -83,7 +83,8 @@ TEST_P(SizeLimitTest, DeletingIsAlwaysPossibleAndMakesRoom) {
 
 TEST_P(SizeLimitTest, AStateThatIsRewrittenIsNotTakenForALargeOne) {
   for (int i = 0; i < 3000; ++i) {
-    ASSERT_TRUE(store().Put(fmt::format("key {}", i % 50), Value(static_cast<uint64_t>(i))).ok()) << i;
+    const absl::Status status = store().Put(fmt::format("key {}", i % 50), Value(static_cast<uint64_t>(i)));
+    ASSERT_TRUE(status.ok()) << i << ": " << status;
     if (i % 10 == 0) Commit();
   }
   EXPECT_EQ(use_.refused(Limit::kState), 0u);

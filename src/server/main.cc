@@ -9,6 +9,7 @@
 
 #include "base/listen.h"
 #include "observe/log.h"
+#include "observe/printable.h"
 #include "server/application.h"
 
 namespace {
@@ -17,7 +18,7 @@ constexpr int kCannotStart = 1;
 constexpr int kBadRequest = 2;
 
 int Fail(const absl::Status& status, int code) {
-  fmt::print(stderr, "function-stream: {}\n", fs::Message(status));
+  fmt::print(stderr, "function-stream: {}\n", fs::observe::PrintableLines(fs::Message(status)));
   return code;
 }
 

@@ -321,6 +321,7 @@ class FsClient:
     # Packaging
 
     def _create(self, config: WasmTaskConfig, entry: Entry, include: Collection[str], timeout: Optional[float]) -> bool:
+        self._connection.timeout(timeout)  # checked before the analysis, which may take long
         config_yaml = config.to_yaml()
         project = analyze(entry, include)
         info = self._info_for(project, timeout)

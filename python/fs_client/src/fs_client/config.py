@@ -142,6 +142,7 @@ class WasmTaskConfig:
         self.checkpoint_interval_seconds = checkpoint_interval_seconds
         self.use_builtin_event_serialization = use_builtin_event_serialization
         self.options = dict(options or {})
+        self._read: Optional[tuple[str, dict[str, Any]]] = None
 
     def to_dict(self) -> dict[str, Any]:
         """The YAML document as plain values, a copy; settings that were not made are left to the server's defaults."""
@@ -163,8 +164,13 @@ class WasmTaskConfig:
         return copy.deepcopy(document)
 
     def to_yaml(self) -> str:
-        """The document as YAML. Raises ConfigurationError for an attribute of a wrong shape, or a value that is no YAML."""
+        """The document as YAML. Raises ConfigurationError for an attribute of a wrong shape, or a value that is no YAML.
+
+        What `from_yaml` read and nobody changed is given back as it was written, so that the lines in the server's errors are the file's.
+        """
         self._check_shape()
+        if self._read is not None and self._read[1] == self.to_dict():
+            return self._read[0]
         try:
             # A wide line, because folded strings are harder to find again by the line that an error names.
             return yaml.dump(
@@ -207,7 +213,7 @@ class WasmTaskConfig:
         if not isinstance(document, dict):
             raise ConfigurationError("configuration: a mapping with name, type, input-groups and outputs is expected")
         reader = _Reader(document)
-        return cls(
+        config = cls(
             name=reader.take("name", str, required=True),
             task_type=reader.take("type", str) or "python",
             input_groups=reader.input_groups(),
@@ -218,6 +224,9 @@ class WasmTaskConfig:
             use_builtin_event_serialization=reader.take("use_builtin_event_serialization", bool),
             options={key: value for key, value in document.items() if key not in _OWN_KEYS},
         )
+        if "type" in document:
+            config._read = (text if isinstance(text, str) else text.decode(), config.to_dict())
+        return config
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, WasmTaskConfig) and self.to_dict() == other.to_dict()

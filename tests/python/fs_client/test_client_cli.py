@@ -98,7 +98,7 @@ def test_exit_codes_and_errors_in_one_line(server: Server, job: Path) -> None:
 
 
 BAD_COMMANDS: dict[str, tuple[list[str], list[str]]] = {
-    "no command": ([], ["create"]),
+    "no command": ([], ["Missing command"]),
     "an unknown command": (["strat", "x"], ["strat"]),
     "an unknown option": (["list", "--jsn"], ["--jsn"]),
     "a missing name": (["start"], ["NAME"]),
@@ -113,7 +113,7 @@ BAD_COMMANDS: dict[str, tuple[list[str], list[str]]] = {
     "no configuration": (["create", "{job}/job.py:Job"], ["--config"]),
     "a configuration that is not there": (["create", "{job}/job.py:Job", "-c", "{job}/no.yaml"], ["no.yaml", "No such file"]),
     "a configuration that is a folder": (["create", "{job}/job.py:Job", "-c", "{job}"], ["Is a directory"]),
-    "a configuration that is no yaml": (["create", "{job}/job.py:Job", "-c", "{job}/bad.yaml"], ["not YAML", "line 1"]),
+    "a configuration that is no yaml": (["create", "{job}/job.py:Job", "-c", "{job}/bad.yaml"], ["not YAML", "line 2"]),
     "a configuration that is no map": (["create", "{job}/job.py:Job", "-c", "{job}/job.py"], ["mapping"]),
     "a configuration that is not text": (["create", "{job}/job.py:Job", "-c", "{job}/binary"], ["not YAML"]),
     "a file that is not there": (["create", "{job}/no.py:Job", "-c", "{job}/job.yaml"], ["no.py", "no such file"]),

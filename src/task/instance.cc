@@ -26,6 +26,11 @@ constexpr absl::Duration kQuietRecovery = absl::Seconds(1);
 constexpr absl::Duration kDecisionPatience = absl::Seconds(30);
 constexpr absl::Duration kObserveInterval = absl::Seconds(1);
 
+// The sandbox names the hook in everything but what the user's code raised.
+absl::Status InHook(const absl::Status& status, std::string_view hook) {
+  return absl::IsAborted(status) ? WithContext(status, hook) : status;
+}
+
 }  // namespace
 
 Instance::Instance(InstanceSpec spec)
@@ -163,11 +168,11 @@ absl::Status Instance::LoadGuest() {
 }
 
 absl::Status Instance::StartGuest(const std::optional<state::Checkpoint>& checkpoint) {
-  FS_RETURN_IF_ERROR_CONTEXT(guest_->Init(), "init");
+  FS_RETURN_IF_ERROR(InHook(guest_->Init(), "init"));
   FS_RETURN_IF_ERROR(WriteEmitted());
   if (checkpoint && checkpoint->function_bytes) {
     last_function_bytes_ = checkpoint->function_bytes;
-    FS_RETURN_IF_ERROR_CONTEXT(guest_->RestoreCheckpoint(checkpoint->sequence, *checkpoint->function_bytes), "restore_checkpoint");
+    FS_RETURN_IF_ERROR(InHook(guest_->RestoreCheckpoint(checkpoint->sequence, *checkpoint->function_bytes), "restore_checkpoint"));
     FS_RETURN_IF_ERROR(WriteEmitted());
   }
   return absl::OkStatus();
@@ -294,9 +299,10 @@ bool Instance::is_dirty() const { return has_progress_ || state_->pending_bytes(
 size_t Instance::pending_bytes() const { return state_->pending_bytes() + (decider_ != nullptr ? decider_->pending_bytes() : 0); }
 
 absl::Status Instance::TakeCheckpoint() {
-  FS_ASSIGN_OR_RETURN_CONTEXT(std::optional<std::string> bytes, guest_->TakeCheckpoint(checkpoints_->next_sequence()), "take_checkpoint");
+  absl::StatusOr<std::optional<std::string>> bytes = guest_->TakeCheckpoint(checkpoints_->next_sequence());
+  if (!bytes.ok()) return InHook(bytes.status(), "take_checkpoint");
   FS_RETURN_IF_ERROR(WriteEmitted());
-  FS_RETURN_IF_ERROR(CommitWith(std::move(bytes)));
+  FS_RETURN_IF_ERROR(CommitWith(*std::move(bytes)));
   // Neither a group nor a stop waits for a copy.
   if (!is_rebalancing_ && !stopping()) spec_.retention->AfterCheckpoint(*state_, *spec_.log);
   return absl::OkStatus();

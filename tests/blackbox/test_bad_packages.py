@@ -91,7 +91,10 @@ MODULES: dict[str, tuple[str | bytes, list[str]]] = {
         ['"echo.py", line 4', "OSError: no disk"],
     ),
     "raises in __new__": (driver("    def __new__(cls):\n        return 1 / 0\n"), ['"echo.py", line 4', "ZeroDivisionError"]),
-    "another object from __new__": (driver("    def __new__(cls):\n        return 5\n"), ["Echo() gives an object of type 'int'", "__new__()"]),
+    "another object from __new__": (
+        driver("    def __new__(cls):\n        return 5\n"),
+        ["Echo() gives an object of type 'int'", "__new__()"],
+    ),
     "raises in init": (
         driver("    def init(self, ctx, config):\n        config['rate']\n"),
         ["init", '"echo.py", line 4', "KeyError: 'rate'"],

@@ -1,5 +1,7 @@
 #include "task/instance.h"
 
+#include <absl/time/clock.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -73,7 +75,7 @@ absl::Status Instance::Open() {
 
   Progress progress;
   if (checkpoint) {
-    FS_ASSIGN_OR_RETURN(progress, DecodeProgress(checkpoint->positions));
+    FS_ASSIGN_OR_RETURN_CONTEXT(progress, DecodeProgress(checkpoint->positions), spec_.state_folder.native());
   }
   positions_ = std::move(progress.inputs);
   positions_.resize(inputs_.size());
@@ -381,6 +383,7 @@ void Instance::Waiting(std::string what) {
 void Instance::Observe(absl::Time now) {
   if (now < observe_due_) return;
   observe_due_ = now + kObserveInterval;
+  spec_.counters->observed_ms.store(absl::ToUnixMillis(absl::Now()), std::memory_order_relaxed);
   spec_.counters->memory_bytes.store(guest_->memory_bytes(), std::memory_order_relaxed);
   spec_.counters->state_bytes.store(state_->stored_bytes() + state_->pending_bytes(), std::memory_order_relaxed);
   std::vector<connector::Positions> ends;

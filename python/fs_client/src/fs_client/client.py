@@ -196,6 +196,8 @@ class FsClient:
             rates=_rates(one.rates),
             last_checkpoint=_last_checkpoint(one.last_checkpoint) if one.HasField("last_checkpoint") else None,
             watermark_ms=one.watermark_ms if one.HasField("watermark_ms") else None,
+            source_watermarks_ms={at.source_id: at.watermark_ms for at in one.source_watermarks},
+            observed_ms=one.observed_ms,
             memory_bytes=one.memory_bytes,
             state_bytes=one.state_bytes,
             exceptions=one.exceptions,

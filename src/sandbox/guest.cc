@@ -327,7 +327,8 @@ absl::Status GuestImpl::Settle(int32_t status, std::string_view what) {
       return Aborted("{}", text);
     case FS_BAD_PACKAGE:
       last_user_error_ = *std::move(report);
-      return InvalidArgument("{}", text);
+      // Without a traceback it is the runtime that speaks, and its exception's name tells the user nothing.
+      return last_user_error_->traceback.empty() ? InvalidArgument("package: {}", last_user_error_->message) : InvalidArgument("{}", text);
     case FS_NO_MEMORY:
       return Die(OutOfMemory(what, text));
     default:

@@ -1,5 +1,7 @@
 #include "task/instance.h"
 
+#include <absl/time/clock.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -25,6 +27,11 @@ constexpr absl::Duration kQuietRecovery = absl::Seconds(1);
 // A decision that is not heard of for this long is given up, and recovery finds out; a group that takes partitions away waits no longer.
 constexpr absl::Duration kDecisionPatience = absl::Seconds(30);
 constexpr absl::Duration kObserveInterval = absl::Seconds(1);
+
+// The sandbox names the hook in everything but what the user's code raised.
+absl::Status InHook(const absl::Status& status, std::string_view hook) {
+  return absl::IsAborted(status) ? WithContext(status, hook) : status;
+}
 
 }  // namespace
 
@@ -69,7 +76,7 @@ absl::Status Instance::Open() {
 
   Progress progress;
   if (checkpoint) {
-    FS_ASSIGN_OR_RETURN(progress, DecodeProgress(checkpoint->positions));
+    FS_ASSIGN_OR_RETURN_CONTEXT(progress, DecodeProgress(checkpoint->positions), spec_.state_folder.native());
   }
   positions_ = std::move(progress.inputs);
   positions_.resize(inputs_.size());
@@ -169,11 +176,11 @@ absl::Status Instance::LoadGuest() {
 }
 
 absl::Status Instance::StartGuest(const std::optional<state::Checkpoint>& checkpoint) {
-  FS_RETURN_IF_ERROR_CONTEXT(guest_->Init(), "init");
+  FS_RETURN_IF_ERROR(InHook(guest_->Init(), "init"));
   FS_RETURN_IF_ERROR(WriteEmitted());
   if (checkpoint && checkpoint->function_bytes) {
     last_function_bytes_ = checkpoint->function_bytes;
-    FS_RETURN_IF_ERROR_CONTEXT(guest_->RestoreCheckpoint(checkpoint->sequence, *checkpoint->function_bytes), "restore_checkpoint");
+    FS_RETURN_IF_ERROR(InHook(guest_->RestoreCheckpoint(checkpoint->sequence, *checkpoint->function_bytes), "restore_checkpoint"));
     FS_RETURN_IF_ERROR(WriteEmitted());
   }
   return absl::OkStatus();
@@ -300,10 +307,11 @@ bool Instance::is_dirty() const { return has_progress_ || state_->pending_bytes(
 size_t Instance::pending_bytes() const { return state_->pending_bytes() + (decider_ != nullptr ? decider_->pending_bytes() : 0); }
 
 absl::Status Instance::TakeCheckpoint() {
-  FS_ASSIGN_OR_RETURN_CONTEXT(std::optional<std::string> bytes, guest_->TakeCheckpoint(checkpoints_->next_sequence()), "take_checkpoint");
-  if (bytes) FS_RETURN_IF_ERROR(CheckFunctionBytes(bytes->size()));
+  absl::StatusOr<std::optional<std::string>> bytes = guest_->TakeCheckpoint(checkpoints_->next_sequence());
+  if (!bytes.ok()) return InHook(bytes.status(), "take_checkpoint");
+  if (*bytes) FS_RETURN_IF_ERROR(CheckFunctionBytes((*bytes)->size()));
   FS_RETURN_IF_ERROR(WriteEmitted());
-  FS_RETURN_IF_ERROR(CommitWith(std::move(bytes)));
+  FS_RETURN_IF_ERROR(CommitWith(*std::move(bytes)));
   // Neither a group nor a stop waits for a copy.
   if (!is_rebalancing_ && !stopping()) spec_.retention->AfterCheckpoint(*state_, *spec_.log);
   return absl::OkStatus();
@@ -393,6 +401,7 @@ void Instance::Waiting(std::string what) {
 void Instance::Observe(absl::Time now) {
   if (now < observe_due_) return;
   observe_due_ = now + kObserveInterval;
+  spec_.counters->observed_ms.store(absl::ToUnixMillis(absl::Now()), std::memory_order_relaxed);
   const uint64_t memory = guest_->memory_bytes();
   const uint64_t state = state_->stored_bytes() + state_->pending_bytes();
   spec_.counters->memory_bytes.store(memory, std::memory_order_relaxed);

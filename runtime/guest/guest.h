@@ -23,6 +23,7 @@ struct fs_guest {
   PyObject* kv_not_found_error;
   PyObject* kv_io_error;
   PyObject* kv_other_error;
+  PyObject* default_heartbeat; /* FSProcessorDriver.check_heartbeat */
   PyObject* runtime; /* the module fs_runtime */
   bool is_booted;
 

@@ -24,7 +24,7 @@ struct fs_guest {
   PyObject* kv_io_error;
   PyObject* kv_other_error;
   PyObject* default_heartbeat; /* FSProcessorDriver.check_heartbeat */
-  PyObject* runtime; /* the module fs_runtime */
+  PyObject* runtime;           /* the module fs_runtime */
   bool is_booted;
 
   /* What load.c made of the load image. */

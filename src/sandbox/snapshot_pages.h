@@ -1,8 +1,8 @@
 // Makes guests small while they rest: gives back the pages of a guest's memory that are as they were in the snapshot.
 //
-// A guest's memory is the snapshot's file, mapped privately. Pages that it has only read count as the process's own memory all the same, and
-// some that it has written are again what they were. Both come back from the file when they are touched. Which pages those are, the kernel
-// tells (/proc/self/pagemap), and a guest that never ran shows what they were. Any thread; a guest's memory is its own thread's.
+// A guest's memory is the snapshot's file, mapped privately. Pages that it has only read count as the process's own memory all the same,
+// and some that it has written are again what they were. Both come back from the file when they are touched. Which pages those are, the
+// kernel tells (/proc/self/pagemap), and a guest that never ran shows what they were. Any thread; a guest's memory is its own thread's.
 #ifndef FUNCTION_STREAM_SANDBOX_SNAPSHOT_PAGES_H_
 #define FUNCTION_STREAM_SANDBOX_SNAPSHOT_PAGES_H_
 

@@ -77,6 +77,11 @@ static int import_runtime(void) {
   if (find("fs_api", "KvIOError", &fs_guest.kv_io_error) < 0) return -1;
   if (find("fs_api", "KvOtherError", &fs_guest.kv_other_error) < 0) return -1;
   if (find("fs_runtime", "BadPackage", &fs_guest.bad_package) < 0) return -1;
+  PyObject* driver = NULL;
+  if (find("fs_api", "FSProcessorDriver", &driver) < 0) return -1;
+  fs_guest.default_heartbeat = PyObject_GetAttrString(driver, "check_heartbeat");
+  Py_DECREF(driver);
+  if (fs_guest.default_heartbeat == NULL) return -1;
   fs_guest.context = fs_context_new();
   if (fs_guest.context == NULL) return -1;
   PyObject* done = PyObject_CallMethod(fs_guest.runtime, "boot", NULL);

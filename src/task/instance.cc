@@ -27,6 +27,8 @@ constexpr absl::Duration kQuietRecovery = absl::Seconds(1);
 // A decision that is not heard of for this long is given up, and recovery finds out; a group that takes partitions away waits no longer.
 constexpr absl::Duration kDecisionPatience = absl::Seconds(30);
 constexpr absl::Duration kObserveInterval = absl::Seconds(1);
+constexpr absl::Duration kQuietUntilRest = absl::Seconds(2);
+constexpr absl::Duration kPushInterval = absl::Milliseconds(2);
 
 // The sandbox names the hook in everything but what the user's code raised.
 absl::Status InHook(const absl::Status& status, std::string_view hook) {
@@ -96,7 +98,7 @@ absl::Status Instance::Open() {
     FS_RETURN_IF_ERROR_CONTEXT(inputs_[i].source->Start(positions_[i], *this), inputs_[i].topic);
   }
   checkpoint_due_ = SteadyNow();
-  heartbeat_due_ = SteadyNow() + config_.heartbeat_interval;
+  heartbeat_due_ = guest_->has_heartbeat() ? SteadyNow() + config_.heartbeat_interval : absl::InfiniteFuture();
   spec_.retention->Begin();
   // A sink that is cut back needs to know from the start to where.
   const bool has_mark = std::any_of(sinks_.begin(), sinks_.end(), [](const auto& sink) { return !sink->Mark().empty(); });
@@ -202,13 +204,14 @@ absl::Status Instance::Loop() {
     FS_RETURN_IF_ERROR(AdvanceEventTime());
     FS_RETURN_IF_ERROR(ServeCalls());
     const absl::Time now = SteadyNow();
+    FS_RETURN_IF_ERROR(PushOutputs(look_again > now));
     const bool is_due = is_dirty() && (now >= checkpoint_due_ || pending_bytes() > kMaxPendingBytes);
     if (is_due || spec_.retention->is_asked()) FS_RETURN_IF_ERROR(TakeCheckpoint());
     if (now >= heartbeat_due_) FS_RETURN_IF_ERROR(Heartbeat());
     Observe(now);
     if (look_again > now) {
       const absl::Time due = std::min(is_dirty() ? checkpoint_due_ : heartbeat_due_, is_missing_ends_ ? observe_due_ : heartbeat_due_);
-      spec_.waker->WaitUntil(std::min({look_again, heartbeat_due_, due, event_time_->due(now)}));
+      spec_.waker->WaitUntil(std::min({look_again, heartbeat_due_, due, event_time_->due(now), RestWhenQuiet(now)}));
     }
   }
   return absl::OkStatus();
@@ -286,11 +289,22 @@ absl::Status Instance::WriteEmitted() {
   return absl::OkStatus();
 }
 
+absl::Status Instance::PushOutputs(bool is_idle) {
+  if (!has_unpushed_ || (!is_idle && SteadyNow() < push_due_)) return absl::OkStatus();
+  for (size_t channel = 0; channel < sinks_.size(); ++channel) {
+    FS_RETURN_IF_ERROR_CONTEXT(sinks_[channel]->Push(), config_.outputs[channel].path);
+  }
+  has_unpushed_ = false;
+  push_due_ = SteadyNow() + kPushInterval;
+  return absl::OkStatus();
+}
+
 absl::Status Instance::WriteWaiting(uint32_t channel, const OutputRecord& record) {
   while (true) {
     const absl::Status status = sinks_[channel]->Write(record);
     if (status.ok()) [[likely]] {
       ++handed_over_[channel].messages;
+      has_unpushed_ = true;
       handed_over_[channel].bytes += record.value.size();
       return status;
     }
@@ -361,6 +375,17 @@ absl::Status Instance::CommitWith(std::optional<std::string> function_bytes) {
   }
   spec_.on_checkpoint(positions_);
   return absl::OkStatus();
+}
+
+absl::Time Instance::RestWhenQuiet(absl::Time now) {
+  if (guest_->is_rested()) return absl::InfiniteFuture();
+  if (const uint64_t calls = guest_->calls(); calls != calls_seen_) {
+    calls_seen_ = calls;
+    rest_due_ = now + kQuietUntilRest;
+  }
+  if (now < rest_due_) return rest_due_;
+  guest_->Rest();
+  return absl::InfiniteFuture();
 }
 
 absl::Status Instance::Heartbeat() {

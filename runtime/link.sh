@@ -14,7 +14,7 @@ STACK_SIZE=$((6 * 1024 * 1024))
 wasi_toolchain "$FOLDER/toolchain" "$SOURCES"
 cd "$FROZEN"
 compile() {
-  wasi-cc -O3 -DNDEBUG -Wall -Wextra -Werror -Wno-unused-parameter -Wno-missing-field-initializers \
+  wasi-cc -O3 ${FS_X:-} -DNDEBUG -Wall -Wextra -Werror -Wno-unused-parameter -Wno-missing-field-initializers \
     -I"$CROSS/include" -I"$CROSS/include/internal" -I"$HERE/cpython" -I"$HERE/abi" -I"$GUEST" -I"$HERE/json" \
     -isystem "$YYJSON" -D_WASI_EMULATED_SIGNAL "$@"
 }

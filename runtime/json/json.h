@@ -99,10 +99,10 @@ int json_shortest_decimal(double value, uint64_t* digits, int* exponent);
 int json_decimal_to_double(const char* text, const char* end, double* value);
 
 /* ---- untouched.c: has anybody replaced what the standard library's way would use? ---- */
-enum json_way { JSON_LOADS = 1, JSON_DUMPS = 2, JSON_DUMP = 4 };
+enum json_way { JSON_LOADS, JSON_DUMPS, JSON_DUMP, JSON_WAYS };
 /* Remembers the modules json, json.encoder and what else the three functions use. */
 int json_remember(PyObject* json, PyObject* encoder);
-bool json_is_untouched(enum json_way way);
+bool json_is_untouched(enum json_way which);
 
 /* ---- module.c: the built-in module _fs_json ---- */
 PyObject* PyInit__fs_json(void);

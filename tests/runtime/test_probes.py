@@ -103,3 +103,15 @@ def test_the_standard_librarys_own_json_tests_pass(guests, which):
     assert outcome["run"] >= 150
     # The plain standard library does not come through our C, the sandbox's does.
     assert outcome["answered"] < 10 if which == "fresh" else outcome["answered"] > 300
+
+
+@pytest.mark.parametrize(("what", "share"), [("documents", 0.2), ("floats", 0.9)])
+def test_json_is_as_the_standard_librarys_over_random_cases(guests, what, share):
+    """FS_JSON_FUZZ_SECONDS and FS_JSON_FUZZ_SEED make it longer, and other."""
+    seed, seconds = os.environ.get("FS_JSON_FUZZ_SEED", "1"), float(os.environ.get("FS_JSON_FUZZ_SECONDS", "30"))
+    guest = guests.new()
+    guest.start([("m", "json_fuzz_probe", (HERE / "json_fuzz_probe.py").read_text())], entry="json_fuzz_probe")
+    assert guest.process(f"{what} {seed} {seconds / 2}".encode()) == 0, guest.report()
+    outcome = json.loads(guest.values[0])
+    assert outcome["differences"] == []
+    assert outcome["answered"] > share * outcome["cases"] > 100, outcome

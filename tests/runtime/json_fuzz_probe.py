@@ -151,7 +151,9 @@ class Fuzzer:
         for _ in range(self.random.choice([140, 149, 150, 151, 160, 300])):
             deep = [deep]
         values = [(1, 2), (), Int(5), Str('s"'), Float(1.5), Dict(a=1), List("ab"), Pair(1, "b"), Color.RED, Number.ONE, Name.A, True, b"x"]
-        return self.random.choice([*values, object(), 1j, {1, 2}, {(1,): 2}, {Color.RED: 1}, {b"": 1}, collections.OrderedDict(a=1), circular, deep])
+        return self.random.choice(
+            [*values, object(), 1j, {1, 2}, {(1,): 2}, {Color.RED: 1}, {b"": 1}, collections.OrderedDict(a=1), circular, deep]
+        )
 
     def key(self, is_odd: bool) -> Any:
         pick = self.random
@@ -182,7 +184,18 @@ class Fuzzer:
         pick = self.random
         choices: dict[str, list[Any]] = {
             "ensure_ascii": [True, False, 0, 1, None],
-            "separators": [None, (",", ":"), (", ", ": "), [",", ":"], (";" * 9, ":"), ("\xe9", ":"), ("", ""), (",",), (1, 2), ("|" * 8, "=" * 8)],
+            "separators": [
+                None,
+                (",", ":"),
+                (", ", ": "),
+                [",", ":"],
+                (";" * 9, ":"),
+                ("\xe9", ":"),
+                ("", ""),
+                (",",),
+                (1, 2),
+                ("|" * 8, "=" * 8),
+            ],
             "sort_keys": [True, False, 1],
             "allow_nan": [True, False],
             "skipkeys": [True, False],
@@ -238,7 +251,9 @@ class Fuzzer:
         pick = self.random
         data = text.encode("utf-8", "surrogatepass")
         documents: list[Any] = [text, data, bytearray(data), b"\xef\xbb\xbf" + data, "\ufeff" + text, memoryview(data), Str(text)]
-        documents.append(text.encode(pick.choice(["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"]), "surrogatepass"))
+        documents.append(
+            text.encode(pick.choice(["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"]), "surrogatepass")
+        )
         for _ in range(6):
             wrong = bytearray(data)
             for _ in range(pick.randrange(1, 4)):

@@ -12,7 +12,6 @@ import json
 import unittest
 
 import _fs_json
-
 from fs_api import Context, FSProcessorDriver
 
 
@@ -28,7 +27,8 @@ def test_the_sandboxs_json() -> None:
 
 
 class StdlibJson(FSProcessorDriver):
-    """b"fresh" or b"sandbox", then the names of test modules, in; {"run": count, "failures": [text...]} and the calls in C "answered" and "declined" out."""
+    """b"fresh" or b"sandbox", then names of test modules, in; {"run": count, "failures": [text...]} out, and how many calls of json
+    C has answered and declined."""
 
     def process(self, ctx: Context, source_id: int, data: bytes) -> None:
         which, *names = data.decode().split()

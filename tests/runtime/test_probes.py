@@ -13,12 +13,13 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 sys.path[:0] = [str(HERE), str(ROOT / "tests/python/runtime"), str(ROOT / "tests/python/fs_api")]
 
+import json_probe  # noqa: E402
 import library_probe  # noqa: E402
 import probe_driver  # noqa: E402
 import recursion_probe  # noqa: E402
 import wasm_guest  # noqa: E402
 
-PROBES = {module.__name__: module for module in (library_probe, recursion_probe)}
+PROBES = {module.__name__: module for module in (library_probe, recursion_probe, json_probe)}
 CHECKS = [f"{name}.{check}" for name, module in PROBES.items() for check in vars(module) if check.startswith("check_")]
 
 

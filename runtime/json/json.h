@@ -22,7 +22,7 @@
 /* Deeper documents are declined; each level costs a little of the machine's stack. */
 enum { JSON_MAX_DEPTH = 150 };
 
-/* ---- words.h in small: eight bytes at a time; the lowest marked byte is exact ---- */
+/* ---- eight bytes at a time: each byte of a kind has its high bit set, of which the lowest is exact ---- */
 #define JSON_BYTES(byte) (0x0101010101010101ull * (byte))
 #define JSON_HIGH_BITS JSON_BYTES(0x80)
 static inline uint64_t json_load8(const char* at) {

@@ -126,7 +126,6 @@ static int read_members(struct json_reader* reader, int depth) {
   }
 }
 
-/* A constant, given as its first four bytes and, where it is "false", what follows them. */
 static PyObject* read_constant(struct json_reader* reader, const char* text, size_t size, PyObject* value) {
   if ((size_t)(reader->end - reader->at) < size || memcmp(reader->at, text, size) != 0) return NULL;
   reader->at += size;

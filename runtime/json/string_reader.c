@@ -16,7 +16,7 @@ static inline const char* find_special(const char* at, const char* end, bool* is
     const uint64_t marks = json_mark_special(word);
     if (marks != 0) {
       const int distance = json_first_mark(marks);
-      /* Of this word, the bytes in front of the special one; two shifts, for none may be of 64. */
+      /* Of this word, the bytes in front of the special one. */
       seen |= word & ((1ull << (8 * distance)) - 1);
       if (JSON_UNLIKELY((seen & JSON_HIGH_BITS) != 0)) *is_ascii = false;
       return at + distance;

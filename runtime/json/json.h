@@ -71,6 +71,10 @@ PyObject* json_ascii(const char* text, size_t size);
 /* ---- keys.c: the keys met lately, by their text in the document ---- */
 PyObject* json_find_key(const char* text, size_t size, const char* end, bool is_ascii);
 
+/* ---- dicts.c ---- */
+/* A dict of so many pairs of key and value, all of which it takes, also where it fails. */
+PyObject* json_make_dict(PyObject* const* items, size_t count);
+
 /* ---- number_reader.c ---- */
 PyObject* json_read_number(struct json_reader* reader);
 

@@ -1,7 +1,7 @@
 /* Documents in: one pass, values on a stack of their own until their container is complete. */
 #include <stdlib.h>
 
-#include "internals.h"
+#include "json.h"
 
 /* The values of the containers not yet complete, keys among them. Owned; kept between calls unless it grew large. */
 enum { STACK_FIRST = 256, STACK_KEEP = 16 << 10 };
@@ -51,25 +51,9 @@ static inline void skip_space(struct json_reader* reader) {
 
 /* A dict of what lies on the stack above `base`, key and value in turn, which it takes. */
 static PyObject* make_dict(size_t base) {
-  enum { SMALL = 5 }; /* so many fit a new dict; more are worth a dict made to measure */
-  PyObject** const items = stack.values + base;
   const size_t count = (stack.size - base) / 2;
-  if (count > SMALL) {
-    PyObject* dict = _PyDict_FromItems(items, 2, items + 1, 2, (Py_ssize_t)count);
-    drop_to(base);
-    return dict;
-  }
-  PyObject* dict = PyDict_New();
   stack.size = base;
-  for (size_t i = 0; i < 2 * count; i += 2) {
-    if (JSON_UNLIKELY(dict == NULL)) {
-      Py_DECREF(items[i]);
-      Py_DECREF(items[i + 1]);
-    } else if (_PyDict_SetItem_Take2((PyDictObject*)dict, items[i], items[i + 1]) < 0) {
-      Py_CLEAR(dict);
-    }
-  }
-  return dict;
+  return json_make_dict(stack.values + base, count);
 }
 
 static PyObject* make_list(size_t base) {

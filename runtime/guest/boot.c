@@ -12,6 +12,7 @@
 
 #include "fs_frozen.h"
 #include "fs_hash.h"
+#include "json.h"
 
 extern void __wasm_call_ctors(void);
 
@@ -27,7 +28,7 @@ static int prepare_library(void) {
 
 static int start_interpreter(void) {
   PyImport_FrozenModules = fs_frozen_modules;
-  if (PyImport_AppendInittab("_fs_guest", PyInit__fs_guest) < 0) return -1;
+  if (PyImport_AppendInittab("_fs_guest", PyInit__fs_guest) < 0 || PyImport_AppendInittab("_fs_json", PyInit__fs_json) < 0) return -1;
   PyPreConfig preconfig;
   PyPreConfig_InitIsolatedConfig(&preconfig);
   preconfig.utf8_mode = 1;

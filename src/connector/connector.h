@@ -102,6 +102,10 @@ class Sink {
   // was taken, others can be written. Other errors are final for this run.
   [[nodiscard]] virtual absl::Status Write(const OutputRecord& record) = 0;
 
+  // Hands on what still waits inside, where nobody decides over it: called when a batch is done and no other follows at once. For sinks
+  // that collect; a client library of its own sends by itself.
+  [[nodiscard]] virtual absl::Status Push() { return absl::OkStatus(); }
+
   // Everything written is with the outside when this returns OK. May block up to the deadline: kDeadlineExceeded, call again.
   [[nodiscard]] virtual absl::Status Flush(absl::Time deadline) = 0;
 };

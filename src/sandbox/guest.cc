@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/steady_clock.h"
+#include "base/thread.h"
 #include "sandbox/codec.h"
 #include "sandbox/host_side.h"
 #include "sandbox/runtime_impl.h"
@@ -40,7 +41,7 @@ class GuestImpl : public Guest {
   absl::Status Start();
 
   absl::Status Load(const GuestProgram& program) override;
-  absl::Status Init() override { return Hook(FS_HOOK_INIT, "init", 0, 0, ""); }
+  absl::Status Init() override;
   absl::Status RestoreCheckpoint(uint64_t checkpoint_id, std::string_view bytes) override {
     return Hook(FS_HOOK_RESTORE_CHECKPOINT, "restore_checkpoint", 0, static_cast<int64_t>(checkpoint_id), bytes);
   }
@@ -49,16 +50,21 @@ class GuestImpl : public Guest {
     return Hook(FS_HOOK_WATERMARK, "process_watermark", source_id, watermark_ms, "");
   }
   absl::StatusOr<bool> CheckHeartbeat() override;
+  bool has_heartbeat() const override { return has_heartbeat_; }
   absl::Status Close() override;
   absl::StatusOr<std::string> Custom(std::string_view payload) override;
   absl::StatusOr<BatchResult> Process(uint32_t source_id, uint32_t topic, std::span<const Record> records) override;
   absl::Status ForEachEmitted(const std::function<bool(const Emitted&)>& take) override;
 
+  void Rest() override;
+  bool is_rested() const override { return rested_at_ == calls_; }
+  uint64_t calls() const override { return calls_; }
   void Interrupt() override { watched_.Interrupt(); }
   size_t processed_before_end() const override { return processed_before_end_; }
   std::optional<Limit> ended_by() const override { return ended_by_; }
   bool is_dead() const override { return !death_.ok(); }
   size_t memory_bytes() const override { return wasmtime_memory_data_size(context_, &memory_); }
+  std::span<const uint8_t> memory() const override { return {memory_view_.base(), memory_bytes()}; }
   const std::optional<UserError>& last_user_error() const override { return last_user_error_; }
 
  private:
@@ -113,6 +119,9 @@ class GuestImpl : public Guest {
   uint64_t input_capacity_ = 0;
 
   bool is_loaded_ = false;
+  bool has_heartbeat_ = true;
+  uint64_t calls_ = 0;
+  uint64_t rested_at_ = 0;
   size_t channel_count_ = 0;
   size_t topic_count_ = 0;
   fs_shared shared_ = {};  // as the last call left it
@@ -202,6 +211,7 @@ absl::Status GuestImpl::ReadWords(bool is_loaded) {
 absl::StatusOr<int32_t> GuestImpl::Call(const wasmtime_func_t& function, std::string_view what, Values values) {
   if (is_dead()) return FailedPrecondition("{}: the instance has ended: {}", what, Message(death_));
   side_.ForgetTrap();
+  ++calls_;
   if (!watched_.BeginCall()) return Die(MakeError(absl::StatusCode::kCancelled, "{}: interrupted", what));
   wasm_trap_t* raw_trap = nullptr;
   const ErrorHandle error(wasmtime_func_call_unchecked(context_, &function, values.data(), values.size(), &raw_trap));
@@ -327,7 +337,8 @@ absl::Status GuestImpl::Settle(int32_t status, std::string_view what) {
       return Aborted("{}", text);
     case FS_BAD_PACKAGE:
       last_user_error_ = *std::move(report);
-      return InvalidArgument("{}", text);
+      // Without a traceback it is the runtime that speaks, and its exception's name tells the user nothing.
+      return last_user_error_->traceback.empty() ? InvalidArgument("package: {}", last_user_error_->message) : InvalidArgument("{}", text);
     case FS_NO_MEMORY:
       return Die(OutOfMemory(what, text));
     default:
@@ -366,6 +377,19 @@ absl::Status GuestImpl::Hook(fs_hook hook, std::string_view name, uint32_t sourc
   FS_ASSIGN_OR_RETURN(const int32_t answer, Call(hook_, name, values));
   SawTime(begun, 1);
   return Settle(answer, name);
+}
+
+absl::Status GuestImpl::Init() {
+  FS_RETURN_IF_ERROR(Hook(FS_HOOK_INIT, "init", 0, 0, ""));
+  has_heartbeat_ = Result() != std::string_view("\0", 1);
+  return absl::OkStatus();
+}
+
+void GuestImpl::Rest() {
+  if (is_dead()) return;
+  runtime_.snapshot_pages->GiveBack(memory_view_.base());
+  ReleaseUnusedStack();
+  rested_at_ = calls_;
 }
 
 absl::StatusOr<std::optional<std::string>> GuestImpl::TakeCheckpoint(uint64_t checkpoint_id) {

@@ -96,6 +96,8 @@ class Guest {
   [[nodiscard]] virtual absl::StatusOr<std::optional<std::string>> TakeCheckpoint(uint64_t checkpoint_id) = 0;
   [[nodiscard]] virtual absl::Status ProcessWatermark(uint32_t source_id, int64_t watermark_ms) = 0;
   [[nodiscard]] virtual absl::StatusOr<bool> CheckHeartbeat() = 0;
+  // After Init: whether CheckHeartbeat can say anything but true.
+  [[nodiscard]] virtual bool has_heartbeat() const = 0;
   [[nodiscard]] virtual absl::Status Close() = 0;
   [[nodiscard]] virtual absl::StatusOr<std::string> Custom(std::string_view payload) = 0;
 
@@ -113,11 +115,19 @@ class Guest {
   // What the last call emitted, in order, hooks' emits included. The views hold until the next call. `take` returns false to stop.
   [[nodiscard]] virtual absl::Status ForEachEmitted(const std::function<bool(const Emitted&)>& take) = 0;
 
+  // Between calls, when none is expected soon: gives back the memory that the next call can have again as it was. Costs some hundred
+  // microseconds, and the next calls about the same.
+  virtual void Rest() = 0;
+  [[nodiscard]] virtual bool is_rested() const = 0;  // no call since Rest
+  [[nodiscard]] virtual uint64_t calls() const = 0;
+
   // Any thread: ends the call in progress, and any later one, within a second, whatever the guest does.
   virtual void Interrupt() = 0;
   [[nodiscard]] virtual bool is_dead() const = 0;
 
   [[nodiscard]] virtual size_t memory_bytes() const = 0;
+  // All of it, for looking only.
+  [[nodiscard]] virtual std::span<const uint8_t> memory() const = 0;
   // The last user error, with its parts.
   [[nodiscard]] virtual const std::optional<UserError>& last_user_error() const = 0;
 };

@@ -54,6 +54,18 @@ const Metric kLag = {"function_stream_function_lag_messages",
                      "Messages (of a file: bytes) that are there and not in a checkpoint yet; as of the last look, about a second ago "
                      "while something happens.",
                      {"function", "input", "partition"}};
+const Metric kWatermark = {"function_stream_function_watermark_timestamp_seconds",
+                           kGauge,
+                           "How far event time has come, the minimum over sources; absent before each has a watermark.",
+                           {"function"}};
+const Metric kSourceWatermark = {"function_stream_function_source_watermark_timestamp_seconds",
+                                 kGauge,
+                                 "How far event time has come in one input group; absent before it has a watermark.",
+                                 {"function", "source"}};
+const Metric kObserved = {"function_stream_function_observed_timestamp_seconds",
+                          kGauge,
+                          "When lag, memory and state were last looked at; stands still while the function is in a long call.",
+                          {"function"}};
 const Metric kCheckpoints = {"function_stream_function_checkpoint_seconds",
                              kHistogram,
                              "Time that a checkpoint takes, waiting for outputs included; its count is that of completed checkpoints.",
@@ -139,6 +151,12 @@ void CollectFunction(const task::Description& one, Exposition& out) {
     out.Add(kPosition, {name, input, partition}, static_cast<double>(at.offset));
     if (const auto lag = at.lag()) out.Add(kLag, {name, input, partition}, static_cast<double>(*lag));
   }
+  if (one.watermark_ms) out.Add(kWatermark, {name}, static_cast<double>(*one.watermark_ms) / 1e3);
+  for (size_t source = 0; source < one.source_watermarks_ms.size(); ++source) {
+    const std::optional<int64_t>& watermark = one.source_watermarks_ms[source];
+    if (watermark) out.Add(kSourceWatermark, {name, std::to_string(source)}, static_cast<double>(*watermark) / 1e3);
+  }
+  if (one.observed_ms != 0) out.Add(kObserved, {name}, static_cast<double>(one.observed_ms) / 1e3);
   out.Add(kCheckpoints, {name}, one.checkpoint_seconds);
   if (one.checkpoint.time_ms != 0) {
     out.Add(kLastCheckpoint, {name}, static_cast<double>(one.checkpoint.time_ms) / 1e3);
@@ -172,6 +190,9 @@ std::vector<const Metric*> AllMetrics() {
           &kProcessSeconds,
           &kPosition,
           &kLag,
+          &kWatermark,
+          &kSourceWatermark,
+          &kObserved,
           &kCheckpoints,
           &kLastCheckpoint,
           &kLastCheckpointBytes,

@@ -96,6 +96,9 @@ absl::Status Instance::AdvanceEventTime() {
 }
 
 void Instance::AdvanceOutputs() {
+  for (uint32_t source_id = 0; source_id < spec_.counters->source_watermarks_ms.size(); ++source_id) {
+    spec_.counters->source_watermarks_ms[source_id].store(event_time_->told(source_id), std::memory_order_relaxed);
+  }
   spec_.counters->watermark_ms.store(event_time_->least_told(), std::memory_order_relaxed);
   if (event_time_->is_carried()) stamps_->Begin();
   for (size_t channel = 0; channel < sinks_.size(); ++channel) {

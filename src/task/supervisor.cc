@@ -141,7 +141,7 @@ absl::Status SupervisorImpl::CreateFunction(std::string config_yaml, config::Fun
     if (shut_down_) return Unavailable("the server is shutting down");
     if (tasks_.size() >= options_.limit_functions) {
       ++refused_functions_;
-      return ResourceExhausted("{} functions are registered, which is the limit (limits.functions of the server); drop one first",
+      return ResourceExhausted("{} functions are registered, which is the limit (limits.functions); drop one first",
                                tasks_.size());
     }
   }

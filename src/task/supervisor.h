@@ -85,8 +85,10 @@ struct Description {
   LastCheckpoint checkpoint;
   observe::HistogramSnapshot checkpoint_seconds;
   std::vector<InputPosition> positions;
-  std::optional<int64_t> watermark_ms;  // the minimum over sources; absent before each has one
-  uint64_t memory_bytes = 0;            // of the sandbox; 0 without one
+  std::optional<int64_t> watermark_ms;                       // the minimum over sources; absent before each has one
+  std::vector<std::optional<int64_t>> source_watermarks_ms;  // by source
+  int64_t observed_ms = 0;                                   // when memory, state and the inputs' ends were last looked at; 0: not yet
+  uint64_t memory_bytes = 0;                                 // of the sandbox; 0 without one
   uint64_t state_bytes = 0;
   uint64_t log_lines_dropped = 0;
   uint64_t memory_limit_bytes = 0;

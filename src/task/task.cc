@@ -66,7 +66,7 @@ Task::Task(const TaskEnvironment& environment, std::shared_ptr<const catalog::Fu
       state_folder_(environment_.state_dir / function_->state_id),
       limits_(function_->config.limits),
       limits_accepted_(config::ApplyCaps(environment_.limit_caps, limits_)),
-      counters_(InputCount(function_->config), function_->config.outputs.size()),
+      counters_(function_->config.input_groups.size(), InputCount(function_->config), function_->config.outputs.size()),
       calls_(limits_.custom_bytes(), counters_.limits),
       checkpoints_(*environment_.states, environment_.checkpoint_dir / function_->state_id, state_folder_),
       retention_(function_->config, checkpoints_, *waker_),
@@ -324,6 +324,11 @@ Description Task::Describe() const {
   description.checkpoint_seconds = counters_.checkpoint_seconds.Snapshot();
   const int64_t watermark_ms = counters_.watermark_ms.load(std::memory_order_relaxed);
   if (watermark_ms != kNoTimestamp) description.watermark_ms = watermark_ms;
+  for (const std::atomic<int64_t>& watermark : counters_.source_watermarks_ms) {
+    const int64_t told = watermark.load(std::memory_order_relaxed);
+    description.source_watermarks_ms.push_back(told != kNoTimestamp ? std::optional(told) : std::nullopt);
+  }
+  description.observed_ms = counters_.observed_ms.load(std::memory_order_relaxed);
   description.memory_bytes = counters_.memory_bytes.load(std::memory_order_relaxed);
   description.state_bytes = counters_.state_bytes.load(std::memory_order_relaxed);
   description.log_lines_dropped = counters_.log_lines_dropped.load(std::memory_order_relaxed);

@@ -21,6 +21,9 @@ task::Description Busy(std::string name) {
   one.outputs = {{0, "out", 5, 50}};
   one.positions = {{0, 0, "in", 3, 40, 50}, {0, 0, "in", 4, 9, std::nullopt}};
   one.limits[static_cast<size_t>(Limit::kState)] = {0.25, 4};
+  one.watermark_ms = 1'700'000'000'250;
+  one.source_watermarks_ms = {1'700'000'000'250, std::nullopt};
+  one.observed_ms = 1'700'000'001'000;
   one.checkpoint = {.id = 2, .time_ms = 1'700'000'000'500, .seconds = 0.01, .bytes = 99};
   one.message_seconds = observe::Histogram(observe::MessageSeconds()).Snapshot();
   one.checkpoint_seconds = observe::Histogram(observe::CheckpointSeconds()).Snapshot();

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from fs_client.config import KafkaInput, KafkaOutput, WasmTaskBuilder
 from functions.forwarding import Forward
-from functions.hostile import Loops
+from functions.hostile.running import Loops
 from functions.talking import Talking
 from support.kafka import Kafka
 from support.server import Server, ServerFailed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,12 +14,16 @@ from typing import Any
 from fs_api import FSProcessorDriver
 from fs_client import FsClient
 from fs_client.config import WasmTaskConfig
+from fs_client.errors import ServerError
+from functions.hostile.attempt import Attempt
 from functions.hostile.neighbour import Neighbour
 from support.server import Server
 from support.topics import between
 from support.wait import wait_for
 
 CANARY = "canary-"
+# Far below what anything here takes that nobody stops, and far above what a busy machine adds to a limit and its second.
+STOPPED_BY_S = 10.0
 
 
 class Arena:
@@ -53,7 +58,7 @@ class Arena:
         return config
 
     def ask(self, attempt: str, name: str = "hostile") -> dict[str, Any]:
-        """How an Attempting function's attempt ended."""
+        """How an Attempting function's attempt ended: {"returned"} or {"raised", "text"}; {"ended"} where the call came to an error."""
         asked = {
             "attempt": attempt,
             "home": str(self.server.home),
@@ -61,10 +66,34 @@ class Arena:
             "pid": self.pid,
             "port": self.listener.getsockname()[1],
         }
-        text = self.client.call_function(name, json.dumps(asked).encode())
+        try:
+            text = self.client.call_function(name, json.dumps(asked).encode())
+        except ServerError as error:
+            assert self.secret not in error.message, f"{attempt}: the secret got out"
+            return {"ended": error.message}
         assert self.secret.encode() not in text, f"{attempt}: the secret got out"
         outcome: dict[str, Any] = json.loads(text)
         return outcome
+
+    def assert_ended_as(self, attempt: Attempt, outcome: dict[str, Any]) -> None:
+        """The outcome is what the attempt's table says."""
+        if attempt.raises:
+            assert "raised" in outcome, outcome
+            assert {one.__name__ for one in attempt.raises} & set(outcome["raised"]), outcome
+            assert attempt.says in outcome["text"], outcome
+        if attempt.returns is not None:
+            assert outcome == {"returned": attempt.returns}
+        if attempt.ends is not None:
+            assert "ended" in outcome, outcome
+            assert attempt.ends in outcome["ended"], outcome
+
+    def restart(self, name: str = "hostile") -> None:
+        """Whatever the function has done to its instance: it can be stopped, and a new one knows nothing of it."""
+        began = time.monotonic()
+        self.client.stop_function(name)
+        assert time.monotonic() - began < STOPPED_BY_S
+        self.client.start_function(name)
+        assert self.client.call_function(name, b"ping") == b"pong"
 
     def assert_unharmed(self) -> None:
         """The same server lives, and the neighbour has gone through one more message without a restart."""

@@ -21,12 +21,20 @@ class Asked:
 
 @dataclass(frozen=True)
 class Attempt:
-    """`do` must raise one of `raises`; where there is none, return a value whose repr() is `returns`."""
+    """`do` must raise one of `raises`, or end the instance with an error that says `ends`, or return a value whose repr() is `returns`.
+
+    With none of them it may do as it likes, as long as it harms nobody else.
+    """
 
     do: Callable[[Asked], object]
     raises: tuple[type[BaseException], ...] = ()
     says: str = ""  # part of the exception's text
     returns: Optional[str] = None
+    ends: Optional[str] = None
+
+
+class Escape(Exception):  # noqa: N818
+    """Leaves the hook, where other errors are told in its answer."""
 
 
 class Attempting(FSProcessorDriver):
@@ -41,10 +49,14 @@ class Attempting(FSProcessorDriver):
         ctx.emit(data)
 
     def custom(self, payload: bytes) -> bytes:
+        if payload == b"ping":
+            return b"pong"
         asked = json.loads(payload)
         name = asked.pop("attempt")
         try:
             returned = self.attempts[name].do(Asked(self.ctx, **asked))
+        except Escape:
+            raise
         except BaseException as error:
             raised = [one.__name__ for one in type(error).__mro__]
             return json.dumps({"raised": raised, "text": f"{type(error).__name__}: {error}"}).encode()

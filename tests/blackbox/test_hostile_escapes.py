@@ -17,7 +17,7 @@ def ring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
         one.create(Escaping)
         yield one
         one.assert_nothing_got_out()
-        about = one.client.describe_function("hostile")
+        about = one.about
         assert (about.status, about.restarts) == ("RUNNING", 0)
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +17,21 @@ from fs_api import FSProcessorDriver
 from fs_client import FsClient
 from fs_client.config import WasmTaskConfig
 from fs_client.errors import ServerError
+from fs_client.models import FunctionDescription
 from functions.hostile.attempt import Attempt
 from functions.hostile.neighbour import Neighbour
 from support.server import Server
 from support.topics import between
-from support.wait import wait_for
 
 CANARY = "canary-"
 # Far below what anything here takes that nobody stops, and far above what a busy machine adds to a limit and its second.
 STOPPED_BY_S = 10.0
+
+
+@dataclass(frozen=True)
+class Thread:
+    name: str
+    seconds: float  # of CPU time
 
 
 class Arena:
@@ -37,6 +45,8 @@ class Arena:
         self.secret_file = server.home / "secret.txt"
         self.secret_file.write_text(self.secret, encoding="utf-8")
         self.pid = server.pid
+        self.name = "hostile"
+        self._functions = 0
         self._messages = 0
         neighbour = between("neighbour", "neighbour-in", "neighbour-out")
         neighbour.init_config["secret"] = self.secret
@@ -48,16 +58,18 @@ class Arena:
         """What lies in the server's folder now is as it must stay."""
         self._files = self._foreign_files()
 
-    def create(self, function: type[FSProcessorDriver], name: str = "hostile", init: dict[str, str] | None = None, **options: Any) -> None:
+    def create(self, function: type[FSProcessorDriver], name: str = "", init: dict[str, str] | None = None, **options: Any) -> None:
         self.client.create_python_function_from_config(self.config(name, init, **options), function)
 
-    def config(self, name: str = "hostile", init: dict[str, str] | None = None, **options: Any) -> WasmTaskConfig:
+    def config(self, name: str = "", init: dict[str, str] | None = None, **options: Any) -> WasmTaskConfig:
+        """Between topics named after the function; without a name it is the one that the arena has for now."""
+        name = name or self.name
         options = {"restart": {"backoff_ms": 1, "max_attempts": 100}, **options}
         config = between(name, f"{name}-in", f"{name}-out", **options)
         config.init_config.update(init or {})
         return config
 
-    def ask(self, attempt: str, name: str = "hostile") -> dict[str, Any]:
+    def ask(self, attempt: str) -> dict[str, Any]:
         """How an Attempting function's attempt ended: {"returned"} or {"raised", "text"}; {"ended"} where the call came to an error."""
         asked = {
             "attempt": attempt,
@@ -67,13 +79,23 @@ class Arena:
             "port": self.listener.getsockname()[1],
         }
         try:
-            text = self.client.call_function(name, json.dumps(asked).encode())
+            text = self.client.call_function(self.name, json.dumps(asked).encode())
         except ServerError as error:
             assert self.secret not in error.message, f"{attempt}: the secret got out"
             return {"ended": error.message}
         assert self.secret.encode() not in text, f"{attempt}: the secret got out"
         outcome: dict[str, Any] = json.loads(text)
         return outcome
+
+    def tasks(self) -> Iterator[Thread]:
+        """The server's threads."""
+        for folder in Path(f"/proc/{self.pid}/task").iterdir():
+            try:
+                fields = (folder / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+                name = (folder / "comm").read_text(encoding="utf-8").strip()
+            except OSError:  # it has ended
+                continue
+            yield Thread(name, (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"))
 
     def assert_ended_as(self, attempt: Attempt, outcome: dict[str, Any]) -> None:
         """The outcome is what the attempt's table says."""
@@ -87,13 +109,21 @@ class Arena:
             assert "ended" in outcome, outcome
             assert attempt.ends in outcome["ended"], outcome
 
-    def restart(self, name: str = "hostile") -> None:
+    def restart(self) -> None:
         """Whatever the function has done to its instance: it can be stopped, and a new one knows nothing of it."""
         began = time.monotonic()
-        self.client.stop_function(name)
+        self.client.stop_function(self.name)
         assert time.monotonic() - began < STOPPED_BY_S
-        self.client.start_function(name)
-        assert self.client.call_function(name, b"ping") == b"pong"
+        self.client.start_function(self.name)
+        assert self.client.call_function(self.name, b"ping") == b"pong"
+
+    def clear(self) -> None:
+        """Drops all but the neighbour. Who comes next has another name, and so other topics."""
+        for function in self.client.show_functions().functions:
+            if function.name != "neighbour":
+                self.client.drop_function(function.name)
+        self._functions += 1
+        self.name = f"hostile-{self._functions}"
 
     def assert_unharmed(self) -> None:
         """The same server lives, and the neighbour has gone through one more message without a restart."""
@@ -128,8 +158,9 @@ class Arena:
         found = {str(path): path.stat() for path in [home, *paths]}
         return {path: (stat.st_mode, stat.st_size, stat.st_mtime_ns) for path, stat in found.items()}
 
-    def wait_running(self, name: str = "hostile") -> None:
-        wait_for(lambda: self.client.describe_function(name).status == "RUNNING", f"{name} runs again", timeout=30)
+    @property
+    def about(self) -> FunctionDescription:
+        return self.client.describe_function(self.name)
 
 
 @contextmanager

@@ -162,7 +162,7 @@ STACK = {
     "compile blocks": Attempt(lambda a: compile("".join(" " * n + "if 1:\n" for n in range(1000)), "c", "exec"), (SyntaxError, *TOO_DEEP)),
     "literal_eval": Attempt(lambda a: _module("ast").literal_eval("[" * DEEP + "]" * DEEP), (SyntaxError, *TOO_DEEP)),
     "a tree of syntax": Attempt(lambda a: compile(_nest_tree(_module("ast")), "c", "eval"), (SyntaxError, ValueError, *TOO_DEEP)),
-    "deepcopy": Attempt(lambda a: _module("copy").deepcopy(_nest([], lambda x: [x])), TOO_DEEP),
+    "deepcopy": Attempt(lambda a: _module("copy").deepcopy(_nest([], lambda x: [x])), (SystemError, *TOO_DEEP)),
     "hash": Attempt(lambda a: hash(_nest((), lambda x: (x,))), TOO_DEEP),
     "comparison": Attempt(lambda a: _nest([], lambda x: [x]) == _nest([], lambda x: [x]), TOO_DEEP),
     "isinstance": Attempt(lambda a: isinstance(1, _nest((), lambda x: (x,))), TOO_DEEP),

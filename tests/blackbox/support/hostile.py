@@ -87,6 +87,14 @@ class Arena:
         outcome: dict[str, Any] = json.loads(text)
         return outcome
 
+    def forget_peak(self) -> None:
+        Path(f"/proc/{self.pid}/clear_refs").write_text("5", encoding="ascii")
+
+    def peak_mb(self) -> int:
+        """The most memory that the server has had since the last forget_peak()."""
+        text = Path(f"/proc/{self.pid}/status").read_text(encoding="utf-8")
+        return int(text.split("VmHWM:")[1].split()[0]) // 1024
+
     def tasks(self) -> Iterator[Thread]:
         """The server's threads."""
         for folder in Path(f"/proc/{self.pid}/task").iterdir():

@@ -1,6 +1,7 @@
 #include "api/response.h"
 
 #include "base/utf8.h"
+#include "observe/printable.h"
 
 namespace fs::api {
 namespace {
@@ -44,6 +45,19 @@ std::string ToWireText(std::string_view text) {
   std::string_view end = std::string_view(whole).substr(whole.size() - kMaxMessageBytes);
   while (!end.empty() && Utf8SequenceLength(end) == 0) end.remove_prefix(1);
   return fmt::format("[{} bytes before this are left out] {}", whole.size() - end.size(), end);
+}
+
+std::string ToWireMessage(std::string_view text) {
+  const std::string whole = ToWireText(text);
+  std::string printable;
+  for (std::string_view rest = whole; !rest.empty();) {
+    const size_t end = rest.find('\n');
+    observe::AppendPrintable(rest.substr(0, end), printable);
+    if (end == std::string_view::npos) break;
+    printable += '\n';
+    rest.remove_prefix(end + 1);
+  }
+  return printable;
 }
 
 }  // namespace fs::api

@@ -23,6 +23,9 @@ namespace fs::state {
 
 class Overlay {
  public:
+  // What an entry costs beside its bytes: itself, its place in the table, the allocator's share.
+  static constexpr size_t kEntryBytes = 160;
+
   enum class Kind : uint8_t {
     kAbsent,  // the key does not exist
     kValue,   // `value` is all of it

@@ -51,6 +51,15 @@ TEST(Response, MessagesAreFitForProtobuf) {
   EXPECT_THAT(wire, EndsWith("\xe2\x82\xacthe end"));
 }
 
+// A bug once: an exception's text with terminal escapes reached the terminal of whoever described the function.
+TEST(Response, MessagesDriveNoTerminal) {
+  ::function_stream::Response response;
+  SetStatus(Aborted("ValueError: \x1b[2J\r\x7f"), response);
+  EXPECT_EQ(response.message(), "ValueError: \\x1b[2J\\r\\x7f");
+  EXPECT_EQ(ToWireMessage(std::string_view("a\0\n\n\tb\xe2\x80\xae\xc3\xbc\n", 12)), "a\\x00\n\n\tb\\u202e\xc3\xbc\n");
+  EXPECT_EQ(ToWireMessage(""), "");
+}
+
 TEST(Response, SuccessSaysWhatWasAskedFor) {
   ::function_stream::Response response;
   SetStatus(absl::OkStatus(), response, ::function_stream::CREATED, "function f: created and running");

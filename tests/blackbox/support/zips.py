@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import struct
@@ -106,6 +107,7 @@ def with_entry(entry: Entry, listed: bytes | None = None) -> Zip:
     return zipped
 
 
+@functools.cache
 def bomb(unpacked_bytes: int) -> bytes:
     """Deflated zeros: a thousandth of what they become."""
     deflate = zlib.compressobj(9, zlib.DEFLATED, -15)

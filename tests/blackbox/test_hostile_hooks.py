@@ -1,4 +1,4 @@
-"""Hooks that never come back, answer what nobody asked for, or raise what cannot be told: who manages the function has an answer in time."""
+"""Hooks that never come back, answer the wrong thing, or raise what cannot be told: who manages the function has an answer in time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 from fs_client.errors import BadRequestError, ServerError
 from functions.hooks import HangsIn
-from functions.hostile.hooking import ANSWERS, ERRORS, Answers, HangsInConstructor, HangsSecondTime, Raises
+from functions.hostile.hooking import ERRORS, Answers, HangsInConstructor, HangsSecondTime, Raises
 from support.hostile import STOPPED_BY_S, Arena, arena
 from support.topics import read
 from support.wait import wait_for
@@ -46,7 +46,9 @@ def bound() -> Iterator[None]:
     assert time.monotonic() - began < 3 * STOPPED_BY_S
 
 
-SOURCE = "from fs_api import FSProcessorDriver\n{}\nclass Job(FSProcessorDriver):\n    def process(self, ctx, source_id, data):\n        {}\n"
+SOURCE = (
+    "from fs_api import FSProcessorDriver\n{}\nclass Job(FSProcessorDriver):\n    def process(self, ctx, source_id, data):\n        {}\n"
+)
 LOADS = {
     "import": ("while True: pass", "pass", "load: took longer"),
     "import in C": ("10 ** 10 ** 9", "pass", "load: took longer"),
@@ -63,10 +65,18 @@ LOADS = {
         "pass",
         "load: took longer",
     ),
-    "attributes": ("class M(type(FSProcessorDriver)):\n    def __getattribute__(cls, name):\n        while True: pass\n"
-        "class FSProcessorDriver(FSProcessorDriver, metaclass=M):\n    def process(self): pass", "pass", "load: took longer"),
-    "module's attributes": ("import sys\nclass E(type(sys)):\n    def __getattribute__(self, name):\n        while True: pass\n"
-        "sys.modules[__name__].__class__ = E", "pass", "load: took longer"),
+    "attributes": (
+        "class M(type(FSProcessorDriver)):\n    def __getattribute__(cls, name):\n        while True: pass\n"
+        "class FSProcessorDriver(FSProcessorDriver, metaclass=M):\n    def process(self): pass",
+        "pass",
+        "load: took longer",
+    ),
+    "module's attributes": (
+        "import sys\nclass E(type(sys)):\n    def __getattribute__(self, name):\n        while True: pass\n"
+        "sys.modules[__name__].__class__ = E",
+        "pass",
+        "load: took longer",
+    ),
     "module that is not one": ("import sys\nsys.modules[__name__] = 7", "pass", ""),
     "nested source": ("x = " + "(" * 5000, "pass", "too complex"),
     "nested signs": ("x = " + "-" * 200_000 + "1", "pass", ""),
@@ -76,16 +86,21 @@ LOADS = {
 }
 
 
-@pytest.mark.parametrize("name", [*LOADS, "constructor"])
+@pytest.mark.parametrize("name", LOADS)
 def test_code_that_hangs_or_dies_while_it_is_loaded_fails_the_create_and_leaves_nothing(ring: Arena, name: str, bound: None) -> None:
+    before, body, expected = LOADS[name]
+    source = (before if name == "odd encoding" else SOURCE.format(before, body)).encode()
     with pytest.raises(ServerError) as refused:
-        if name == "constructor":
-            ring.create(HangsInConstructor, limits=LIMITS)
-        else:
-            source = (LOADS[name][0] if name == "odd encoding" else SOURCE.format(*LOADS[name][:2])).encode()
-            ring.client.create_python_function("Job", [("job", source)], ring.config(limits=LIMITS).to_yaml())
-    assert LOADS.get(name, ("", "", "load: took longer"))[2] in refused.value.message
+        ring.client.create_python_function("Job", [("job", source)], ring.config(limits=LIMITS).to_yaml())
+    assert expected in refused.value.message
     assert len(refused.value.message.encode()) < 2 * MESSAGE_BYTES
+    assert [one.name for one in ring.client.show_functions().functions] == ["neighbour"]
+    ring.assert_unharmed()
+
+
+def test_a_constructor_that_hangs_fails_the_create_and_leaves_nothing(ring: Arena, bound: None) -> None:
+    with pytest.raises(ServerError, match="load: took longer"):
+        ring.create(HangsInConstructor, limits=LIMITS)
     assert [one.name for one in ring.client.show_functions().functions] == ["neighbour"]
     ring.assert_unharmed()
 
@@ -169,7 +184,10 @@ WRONG = {
     ("process_watermark", "class"): FINE,
     ("close", "never true"): FINE,
     **{("take_checkpoint", answer): FINE for answer in ("nothing", "bytearray", "view", "shifty bytes", "huge")},
-    **{("take_checkpoint", answer): "take_checkpoint() must return bytes or None, not" for answer in ("text", "number", "list", "generator", "class")},
+    **{
+        ("take_checkpoint", answer): "take_checkpoint() must return bytes or None, not"
+        for answer in ("text", "number", "list", "generator", "class")
+    },
     ("take_checkpoint", "view with holes"): FINE,
     ("take_checkpoint", "released view"): "ValueError",
     **{("custom", answer): FINE for answer in ("bytearray", "view", "shifty bytes")},

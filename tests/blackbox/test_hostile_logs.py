@@ -1,4 +1,4 @@
-"""Whatever a function writes to its log: bounded, one line for a line, nothing in it that drives a terminal, nothing in the server's own log."""
+"""Whatever a function writes, its log is bounded, has a line for a line and drives no terminal, and the server's own has none of it."""
 
 from __future__ import annotations
 

@@ -76,15 +76,37 @@ def _many(count: int) -> bytes:
     return package({f"m{n}.py": b"" for n in range(count)}).content()
 
 
-
-
 PACKAGES: dict[str, Callable[[], bytes]] = {
     **{
         f"name {name!r}"[:60]: _entry(name)
         for name in (
-            b"../x.py", b"/etc/cron.d/x.py", b"a/../../x.py", b"a\\..\\x.py", b"..\\x.py", b"C:\\x.py", b"C:x.py", b"\\\\host\\x.py", b"./x.py",
-            b"a//x.py", b"a/./x.py", b"x.py/", b"..", b".", b"", b"a/..", b"x\x00.py", b"x\n.py", b"\x1b[2J.py", b"\xff.py", b"\xc0\xaf.py",
-            b"x" * 600 + b".py", b"a/" * 255 + b"x.py", b"fs_runtime.py", b"fs_api/x.py", b"fs-package.json", b"JOB.PY/../job.py",
+            b"../x.py",
+            b"/etc/cron.d/x.py",
+            b"a/../../x.py",
+            b"a\\..\\x.py",
+            b"..\\x.py",
+            b"C:\\x.py",
+            b"C:x.py",
+            b"\\\\host\\x.py",
+            b"./x.py",
+            b"a//x.py",
+            b"a/./x.py",
+            b"x.py/",
+            b"..",
+            b".",
+            b"",
+            b"a/..",
+            b"x\x00.py",
+            b"x\n.py",
+            b"\x1b[2J.py",
+            b"\xff.py",
+            b"\xc0\xaf.py",
+            b"x" * 600 + b".py",
+            b"a/" * 255 + b"x.py",
+            b"fs_runtime.py",
+            b"fs_api/x.py",
+            b"fs-package.json",
+            b"JOB.PY/../job.py",
         )
     },
     "a symbolic link": _entry(b"link.py", b"/etc/passwd", attributes=0o120777 << 16),
@@ -125,7 +147,10 @@ PACKAGES: dict[str, Callable[[], bytes]] = {
     "a directory that is elsewhere": _zip(directory_offset=0xFFFFFFF0),
     "a directory without end": _zip(directory_size=0xFFFFFFFF),
     "something before the end": _zip(before_end=b"PK\1\2"),
-    **{f"cut at {share} %": (lambda share=share: (lambda c: c[: len(c) * share // 100])(package().content())) for share in (1, 30, 60, 90, 99)},
+    **{
+        f"cut at {share} %": (lambda share=share: (lambda c: c[: len(c) * share // 100])(package().content()))
+        for share in (1, 30, 60, 90, 99)
+    },
     "nothing": lambda: b"PK",
     "only an end": lambda: Zip().content(),
     "no manifest": lambda: Zip([Entry(b"job.py", SOURCE)]).content(),
@@ -163,7 +188,9 @@ def channel(ring: Arena) -> Iterator[grpc.Channel]:
 def by_stream(ring: Arena, channel: grpc.Channel, content: bytes) -> pb.Response:
     def chunks() -> Iterator[pb.UploadChunk]:
         sha256 = hashlib.sha256(content).hexdigest()
-        yield pb.UploadChunk(header=pb.UploadHeader(config_content=ring.config().to_yaml(), package_size=len(content), package_sha256=sha256))
+        yield pb.UploadChunk(
+            header=pb.UploadHeader(config_content=ring.config().to_yaml(), package_size=len(content), package_sha256=sha256)
+        )
         for start in range(0, len(content), 1 << 18):
             yield pb.UploadChunk(bytes=content[start : start + (1 << 18)])
 
@@ -224,7 +251,25 @@ def _left_behind(ring: Arena) -> set[str]:
     return {str(path) for folder in ("data/state", "data/checkpoints", "logs/functions") for path in (home / folder).glob("*")}
 
 
-NAMES = ["../x", "..", ".", "/etc/passwd", "a/b", "a\\b", "x\x00y", "x\ny", "\x1b[2J", "x" * 256, "ü", "\u202ex", "-" + "x" * 255, " ", "a b", "%2e%2e%2f", "x;rm -rf"]
+NAMES = [
+    "../x",
+    "..",
+    ".",
+    "/etc/passwd",
+    "a/b",
+    "a\\b",
+    "x\x00y",
+    "x\ny",
+    "\x1b[2J",
+    "x" * 256,
+    "ü",
+    "\u202ex",
+    "-" + "x" * 255,
+    " ",
+    "a b",
+    "%2e%2e%2f",
+    "x;rm -rf",
+]
 
 
 @pytest.mark.parametrize("name", NAMES, ids=ascii)
@@ -249,7 +294,9 @@ def test_a_hostile_name_names_nothing(ring: Arena, channel: grpc.Channel, name: 
     ring.assert_nothing_got_out()
 
 
-@pytest.mark.parametrize("name", ["../x", "a..b", "", "a/b", "a\x00", "a" * 600, "1a", "fs_api", "fs_runtime.x", "a.", ".a", "a b", "\x1b"], ids=ascii)
+@pytest.mark.parametrize(
+    "name", ["../x", "a..b", "", "a/b", "a\x00", "a" * 600, "1a", "fs_api", "fs_runtime.x", "a.", ".a", "a b", "\x1b"], ids=ascii
+)
 def test_a_hostile_module_name_is_refused(ring: Arena, channel: grpc.Channel, name: str) -> None:
     modules = [pb.PythonModule(module_name="job", module_bytes=SOURCE), pb.PythonModule(module_name=name, module_bytes=b"")]
     request = pb.CreatePythonFunctionRequest(class_name="Job", modules=modules, config_content=ring.config().to_yaml())
@@ -270,7 +317,9 @@ def test_an_upload_that_breaks_off_leaves_nothing(ring: Arena, channel: grpc.Cha
         "two headers": [pb.UploadChunk(header=header), pb.UploadChunk(header=header)],
         "too short": [pb.UploadChunk(header=header), pb.UploadChunk(bytes=b"x")],
         "too long": [pb.UploadChunk(header=header), *[pb.UploadChunk(bytes=bytes(1 << 18))] * 5],
-        "a size beyond all": [pb.UploadChunk(header=pb.UploadHeader(config_content="name: x", package_size=1 << 63, package_sha256="0" * 64))],
+        "a size beyond all": [
+            pb.UploadChunk(header=pb.UploadHeader(config_content="name: x", package_size=1 << 63, package_sha256="0" * 64))
+        ],
         "a hash that is none": [pb.UploadChunk(header=pb.UploadHeader(config_content="name: x", package_size=1, package_sha256="../x"))],
         "an empty chunk": [pb.UploadChunk()],
     }

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from fs_api import FSProcessorDriver
 from fs_client import FsClient
-from functions.hostile import running as hostile
 from functions.counting import Remembering
+from functions.hostile import running as hostile
 from support.server import Server
 from support.topics import between, create, read, status
 from support.wait import wait_for

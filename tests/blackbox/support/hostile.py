@@ -20,6 +20,7 @@ from fs_client.errors import ServerError
 from fs_client.models import FunctionDescription
 from functions.hostile.attempt import Attempt
 from functions.hostile.neighbour import Neighbour
+
 from support.server import Server
 from support.topics import between
 
@@ -79,11 +80,10 @@ class Arena:
             "port": self.listener.getsockname()[1],
         }
         try:
-            text = self.client.call_function(self.name, json.dumps(asked).encode())
+            text = self.client.call_function(self.name, json.dumps(asked).encode()).decode()
         except ServerError as error:
-            assert self.secret not in error.message, f"{attempt}: the secret got out"
-            return {"ended": error.message}
-        assert self.secret.encode() not in text, f"{attempt}: the secret got out"
+            text = json.dumps({"ended": error.message})
+        assert self.secret not in text, f"{attempt}: the secret got out"
         outcome: dict[str, Any] = json.loads(text)
         return outcome
 
@@ -159,7 +159,7 @@ class Arena:
         assert self._foreign_files() == self._files
 
     def _foreign_files(self) -> dict[str, tuple[int, int, int]]:
-        """Mode, size and time of what is in the server's folder and is not its data or log, and of what the functions try to make elsewhere."""
+        """Mode, size and time of what is in the server's folder beside data and logs, and of what the functions try to make elsewhere."""
         home = self.server.home
         paths = [path for path in home.rglob("*") if path.relative_to(home).parts[0] not in ("data", "logs")]
         paths += [Path(folder, name) for name in ("hostile", "written") for folder in ("/", "/tmp") if Path(folder, name).exists()]

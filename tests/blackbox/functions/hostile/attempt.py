@@ -33,7 +33,7 @@ class Attempt:
     ends: Optional[str] = None
 
 
-class Escape(Exception):  # noqa: N818
+class Escape(Exception):
     """Leaves the hook, where other errors are told in its answer."""
 
 

@@ -8,7 +8,7 @@ import io
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from functions.hostile.attempt import Asked, Attempt, Attempting
 
@@ -84,7 +84,19 @@ def _is_somewhere(asked: Asked, what: str) -> bool:
 
 def _stores(asked: Asked) -> list[object]:
     """What stores hold that are named as another function's might be: they are new, and its own."""
-    names = ["../neighbour", "../../data/state", "/etc/passwd", "neighbour/store", "a/b", "..", ".", "\x00", "store\x00", "neighbour", "store"]
+    names = [
+        "../neighbour",
+        "../../data/state",
+        "/etc/passwd",
+        "neighbour/store",
+        "a/b",
+        "..",
+        ".",
+        "\x00",
+        "store\x00",
+        "neighbour",
+        "store",
+    ]
     found: list[object] = []
     for name in names:
         store = asked.ctx.getOrCreateKVStore(name)
@@ -204,14 +216,14 @@ FILES = {
     "import by location": Attempt(lambda a: _load_spec(a.home + "/server_secret"), (OSError,)),
     "import from a zip": Attempt(lambda a: _module("zipimport").zipimporter(a.secret_file), (ImportError,)),
     "pkgutil climbing": Attempt(lambda a: _module("pkgutil").get_data("functions", "../../../secret.txt"), (OSError,)),
-    "the loader's get_data": Attempt(lambda a: __loader__.get_data(a.secret_file), (OSError,)),  # type: ignore[name-defined] # noqa: F821
+    "the loader's get_data": Attempt(lambda a: __loader__.get_data(a.secret_file), (OSError,)),  # type: ignore[name-defined]
     "resources climbing": Attempt(
         lambda a: _module("importlib.resources").files("functions").joinpath("../../secret.txt").read_text(), (OSError, ValueError)
     ),
     "file URL": Attempt(lambda a: _urlopen("file://" + a.secret_file), (OSError,)),
     "read descriptors": Attempt(lambda a: _each_descriptor(lambda fd: os.read(fd, 1)), returns="[0]"),
     "stat descriptors": Attempt(lambda a: _each_descriptor(os.fstat), returns="[0, 1, 2]"),
-    "list descriptors": Attempt(lambda a: _each_descriptor(lambda fd: os.listdir(fd)), NOTHING + (TypeError,)),
+    "list descriptors": Attempt(lambda a: _each_descriptor(lambda fd: os.listdir(fd)), (*NOTHING, TypeError)),
     "open descriptors": Attempt(lambda a: [len(open(fd, "rb", closefd=False).read(1)) for fd in DESCRIPTORS[3:]], (OSError,)),
     "write to descriptors": Attempt(lambda a: _each_descriptor(lambda fd: os.write(fd, b"")), returns="[1, 2]"),
     "seek descriptors": Attempt(lambda a: _each_descriptor(lambda fd: os.lseek(fd, 0, 0)), returns="[]"),
@@ -229,7 +241,7 @@ SURROUNDINGS = {
     "the server's folder": Attempt(lambda a: _is_somewhere(a, a.home), returns="False"),
     "host name": Attempt(lambda a: _module("socket").gethostname(), (OSError,)),
     "node name": Attempt(lambda a: _module("platform").node(), returns="'(none)'"),
-    "user": Attempt(lambda a: _module("getpass").getuser(), NOTHING + (KeyError,)),
+    "user": Attempt(lambda a: _module("getpass").getuser(), (*NOTHING, KeyError)),
     "home folder": Attempt(lambda a: os.path.expanduser("~root"), returns="'~root'"),
     "user id": Attempt(lambda a: os.getuid(), NOTHING),
     "parent process": Attempt(lambda a: os.getppid(), NOTHING),
@@ -288,7 +300,7 @@ NATIVE = {
     name: Attempt(lambda a, name=name: _module(name), MISSING)  # type: ignore[misc]
     for name in (
         "ctypes _ctypes cffi _cffi_backend mmap fcntl resource pwd grp termios pty ssl _ssl sqlite3 _sqlite3 lzma bz2 readline curses "
-        "_testcapi _testinternalcapi _testlimitedcapi _xxtestfuzz _posixsubprocess _posixshmem _multiprocessing syslog spwd nis ossaudiodev "
+        "_testcapi _testinternalcapi _testlimitedcapi _xxtestfuzz _posixsubprocess _posixshmem _multiprocessing syslog nis ossaudiodev "
         "functions.missing fs_native _fs_native"
     ).split()
 }
@@ -308,4 +320,4 @@ OTHERS = {
 
 
 class Escaping(Attempting):
-    attempts = {**FILES, **SURROUNDINGS, **NETWORK, **PROCESSES, **NATIVE, **OTHERS}
+    attempts: ClassVar = {**FILES, **SURROUNDINGS, **NETWORK, **PROCESSES, **NATIVE, **OTHERS}

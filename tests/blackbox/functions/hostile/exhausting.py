@@ -7,9 +7,10 @@ import importlib
 import itertools
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from fs_api import ComplexKey
+
 from functions.hostile.attempt import Asked, Attempt, Attempting
 
 STUCK = "took longer than limits.process_timeout_ms"
@@ -118,7 +119,7 @@ MEMORY = {
     "a growing string": Attempt(lambda a: _nest("x", lambda text: text + text), NO_MEMORY),
     "a growing dict": Attempt(lambda a: dict.fromkeys(itertools.count())),
     "a format's width": Attempt(lambda a: f"{1:>1000000000}", NO_MEMORY),
-    "a format's precision": Attempt(lambda a: "%.1000000000f" % 1.0, (ValueError, *NO_MEMORY)),
+    "a format's precision": Attempt(lambda a: "{:.1000000000f}".format(1.0), (ValueError, *NO_MEMORY)),
     "join": Attempt(lambda a: ",".join(itertools.repeat("x", 10**9))),
     "repeat": Attempt(lambda a: list(itertools.repeat(None, 2**31 - 1)), NO_MEMORY),
     "a power": Attempt(lambda a: 1 << (2**34), NO_MEMORY),
@@ -129,7 +130,9 @@ MEMORY = {
     "struct": Attempt(lambda a: _module("struct").pack("2147483647x"), NO_MEMORY),
     "array": Attempt(lambda a: _module("array").array("q", [0]) * 2**29, NO_MEMORY),
     "decimal": Attempt(lambda a: _module("decimal").Decimal(10) ** (10**18), (ArithmeticError, *NO_MEMORY)),
-    "decimal precision": Attempt(lambda a: setattr(_module("decimal").getcontext(), "prec", 999999999) or _module("decimal").Decimal(1) / 3),
+    "decimal precision": Attempt(
+        lambda a: setattr(_module("decimal").getcontext(), "prec", 999999999) or _module("decimal").Decimal(1) / 3
+    ),
     "a bomb of zlib": Attempt(lambda a: _zip_bomb()),
     "a billion laughs": Attempt(lambda a: _laughs()),
     "a regular expression": Attempt(lambda a: _module("re").compile("((a{0,1000}){0,1000}){0,1000}" * 100).match("a" * 10_000)),
@@ -247,7 +250,10 @@ OUTPUT = {
     "a million headers": Attempt(lambda a: a.ctx.emit(b"x", headers=[("h", b"v")] * 1_000_000)),
     "a huge header": Attempt(lambda a: a.ctx.emit(b"x", headers={"h" * 10_000_000: b"v"})),
     "names of headers": Attempt(
-        lambda a: a.ctx.emit(b"x", headers=[("", b""), ("\x00", None), ("\ud800" and "\r\nInjected: yes", b"\x00"), ("\udcff", b"v"), ("h", b"1"), ("h", b"2")]),
+        lambda a: a.ctx.emit(
+            b"x",
+            headers=[("", b""), ("\x00", None), ("\ud800" and "\r\nInjected: yes", b"\x00"), ("\udcff", b"v"), ("h", b"1"), ("h", b"2")],
+        ),
         returns="None",
     ),
     "a header's name of no UTF-8": Attempt(lambda a: a.ctx.emit(b"x", headers={"\ud800": b""}), (UnicodeError,)),
@@ -271,8 +277,6 @@ OUTPUT = {
     "watermarks without end": Attempt(lambda a: [a.ctx.emit_watermark(n) for n in range(10_000_000)]),
 }
 
-ALL = {**MEMORY, **STACK, **STATE, **OUTPUT}
-
 
 class Exhausting(Attempting):
-    attempts = ALL
+    attempts: ClassVar = {**MEMORY, **STACK, **STATE, **OUTPUT}

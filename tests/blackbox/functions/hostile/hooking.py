@@ -216,7 +216,9 @@ ERRORS: dict[str, Any] = {
     "deep frames": lambda: _deep_frames(3_000),
     "suggestion loops": lambda: _attribute_error(_Suggests()),
     "suggestion raises": lambda: _attribute_error(_Says(lambda: 1 / 0)),
-    "syntax error's fields": lambda: _with(SyntaxError("s"), text=7, offset="x", lineno=_Says(_loop), filename=ESCAPES, end_offset=-(10**30)),
+    "syntax error's fields": lambda: _with(
+        SyntaxError("s"), text=7, offset="x", lineno=_Says(_loop), filename=ESCAPES, end_offset=-(10**30)
+    ),
     "syntax error's text": lambda: _with(SyntaxError("s"), text="x" * 5_000_000, offset=4_000_000, lineno=1, filename="f"),
     "import error's fields": lambda: ImportError("i", name=_Says(_loop), path=7),
     "OS error's fields": lambda: OSError(_Says(lambda: 1 / 0), "s", _Says(lambda: 1 / 0)),

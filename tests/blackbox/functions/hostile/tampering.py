@@ -7,9 +7,10 @@ import gc
 import importlib
 import logging
 import sys
-from typing import Any
+from typing import Any, ClassVar
 
 from fs_api import ComplexKey, Context
+
 from functions.hostile.attempt import Asked, Attempt, Attempting, Escape
 
 STUCK = "took longer than limits.process_timeout_ms"
@@ -201,7 +202,7 @@ def _finalizer_loops(asked: Asked) -> Any:
 
 
 def _hooks_in_hooks(asked: Asked) -> Any:
-    runtime = [one for one in gc.get_objects() if isinstance(one, Tampering)][0]
+    runtime = next(one for one in gc.get_objects() if isinstance(one, Tampering))
     runtime.init(asked.ctx, {})
     runtime.process(asked.ctx, 0, b"from custom")
     runtime.process_watermark(asked.ctx, 0, 1)
@@ -240,10 +241,14 @@ RUNTIME = {
     "a report that is no bytes": Attempt(lambda a: _raise(_describe_with(lambda *_: 7)), ends="could not be described"),
     "a report that raises": Attempt(lambda a: _raise(_describe_with(lambda *_: 1 / 0)), ends="could not be described"),
     "a report that loops": Attempt(lambda a: _raise(_describe_with(_loop)), ends=STUCK),
-    "a report that is huge": Attempt(lambda a: _raise(_describe_with(lambda *_: _report(b"x" * 4_000_000, b"y" * 1_000_000, b""))), ends="xxx"),
+    "a report that is huge": Attempt(
+        lambda a: _raise(_describe_with(lambda *_: _report(b"x" * 4_000_000, b"y" * 1_000_000, b""))), ends="xxx"
+    ),
     "a report of no UTF-8": Attempt(lambda a: _raise(_describe_with(lambda *_: _report(b"\xff\xfe", b"\x00\x1b[2J", b"\xc3"))), ends="�"),
     "a report with lengths that lie": Attempt(lambda a: _raise(_describe_with(lambda *_: b"\xff\xff\xff\xff" * 3)), ends="cut off"),
-    "a runtime without attributes": Attempt(lambda a: _raise(_clear("fs_runtime", "fs_runtime.report") and Escape("x")), ends="could not be described"),
+    "a runtime without attributes": Attempt(
+        lambda a: _raise(_clear("fs_runtime", "fs_runtime.report") and Escape("x")), ends="could not be described"
+    ),
     "fs_api without attributes": Attempt(lambda a: _clear("fs_api", "fs_api.errors"), returns="'cleared'"),
     "_fs_guest without attributes": Attempt(lambda a: _clear("_fs_guest"), returns="'cleared'"),
     "logging to nowhere": Attempt(lambda a: (_clear("_fs_guest"), logging.error("x"), a.ctx.logger.error("y"))),
@@ -257,9 +262,13 @@ RUNTIME = {
     "descriptors that are closed": Attempt(lambda a: [_module("os").close(fd) for fd in (0, 1, 2)]),
     "a trace function that loops": Attempt(lambda a: (sys.settrace(_loop), _clear()), ends=STUCK),
     "a profile function that raises": Attempt(lambda a: (sys.setprofile(lambda *_: 1 / 0), len("x")), (ZeroDivisionError,)),
-    "hooks of sys that loop": Attempt(lambda a: [setattr(sys, name, _loop) for name in ("excepthook", "unraisablehook", "displayhook")] and "set"),
+    "hooks of sys that loop": Attempt(
+        lambda a: [setattr(sys, name, _loop) for name in ("excepthook", "unraisablehook", "displayhook")] and "set"
+    ),
     "audit hook": Attempt(lambda a: sys.addaudithook(lambda *_: None), returns="None"),
-    "collector's callbacks": Attempt(lambda a: (gc.callbacks.append(lambda *_: 1 / 0), gc.collect(), gc.set_threshold(1), gc.disable())[2], returns="None"),
+    "collector's callbacks": Attempt(
+        lambda a: (gc.callbacks.append(lambda *_: 1 / 0), gc.collect(), gc.set_threshold(1), gc.disable())[2], returns="None"
+    ),
     "the runtime's containers": Attempt(_without_objects),
     "hooks called by hooks": Attempt(_hooks_in_hooks, returns="[None, True, None, None]"),
     "names that open stores": Attempt(_hostile_names, returns="'opened'"),
@@ -287,7 +296,9 @@ BYTECODE = {
     "locals far outside": Attempt(lambda a: [_forge(bytes([149, 0, 71, 255, 85, n, 36, 0])) for n in range(0, 255, 16)]),
     "an empty stack": Attempt(lambda a: _forge(bytes([149, 0]) + bytes([32, 0]) * 500 + bytes([36, 0]))),
     "a jump far outside": Attempt(lambda a: _forge(bytes([149, 0, 71, 255, 71, 255, 79, 255]))),
-    "marshal of noise": Attempt(lambda a: [_try(_module("marshal").loads, bytes([kind]) + b"\xff" * 40) for kind in range(256)] and "tried", returns="'tried'"),
+    "marshal of noise": Attempt(
+        lambda a: [_try(_module("marshal").loads, bytes([kind]) + b"\xff" * 40) for kind in range(256)] and "tried", returns="'tried'"
+    ),
     "pickle that calls": Attempt(lambda a: _module("pickle").loads(b"cposix\nabort\n."), returns="<built-in function abort>"),
     "interpreters": Attempt(lambda a: _module("_interpreters").create()),
 }
@@ -319,4 +330,4 @@ ENDINGS = {
 
 
 class Tampering(Attempting):
-    attempts = {**RUNTIME, **BYTECODE, **ENDINGS}
+    attempts: ClassVar = {**RUNTIME, **BYTECODE, **ENDINGS}

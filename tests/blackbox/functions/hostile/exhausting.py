@@ -119,7 +119,7 @@ MEMORY = {
     "a growing string": Attempt(lambda a: _nest("x", lambda text: text + text), NO_MEMORY),
     "a growing dict": Attempt(lambda a: dict.fromkeys(itertools.count())),
     "a format's width": Attempt(lambda a: f"{1:>1000000000}", NO_MEMORY),
-    "a format's precision": Attempt(lambda a: "{:.1000000000f}".format(1.0), (ValueError, *NO_MEMORY)),
+    "a format's precision": Attempt(lambda a: f"{1.0:.1000000000f}", (ValueError, *NO_MEMORY)),
     "join": Attempt(lambda a: ",".join(itertools.repeat("x", 10**9))),
     "repeat": Attempt(lambda a: list(itertools.repeat(None, 2**31 - 1)), NO_MEMORY),
     "a power": Attempt(lambda a: 1 << (2**34), NO_MEMORY),

@@ -39,25 +39,12 @@ constexpr size_t kMaxMessageBytes = size_t{64} << 10;
 }
 
 std::string ToWireText(std::string_view text) {
-  std::string whole = ToUtf8(text);
+  std::string whole = observe::PrintableLines(text);
   if (whole.size() <= kMaxMessageBytes) return whole;
   // Of a long traceback the end says what happened.
   std::string_view end = std::string_view(whole).substr(whole.size() - kMaxMessageBytes);
   while (!end.empty() && Utf8SequenceLength(end) == 0) end.remove_prefix(1);
   return fmt::format("[{} bytes before this are left out] {}", whole.size() - end.size(), end);
-}
-
-std::string ToWireMessage(std::string_view text) {
-  const std::string whole = ToWireText(text);
-  std::string printable;
-  for (std::string_view rest = whole; !rest.empty();) {
-    const size_t end = rest.find('\n');
-    observe::AppendPrintable(rest.substr(0, end), printable);
-    if (end == std::string_view::npos) break;
-    printable += '\n';
-    rest.remove_prefix(end + 1);
-  }
-  return printable;
 }
 
 }  // namespace fs::api

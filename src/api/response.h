@@ -15,19 +15,15 @@ namespace fs::api {
 
 [[nodiscard]] ::function_stream::StatusCode ToStatusCode(absl::StatusCode code);
 
-// What may go into a protobuf string: UTF-8, and no longer than people read.
+// Text for people as a protobuf string: UTF-8, printable lines, and no longer than people read.
 [[nodiscard]] std::string ToWireText(std::string_view text);
-
-// The same for what users of others read, in a terminal perhaps: what a function raised may hold anything. Control characters but tabs and
-// the ends of lines become escapes.
-[[nodiscard]] std::string ToWireMessage(std::string_view text);
 
 // Sets status_code and message of any answer that has them. `success` and its message are for an OK status.
 template <class Answer>
 void SetStatus(const absl::Status& status, Answer& answer, ::function_stream::StatusCode success = ::function_stream::OK,
                std::string_view message = "") {
   answer.set_status_code(status.ok() ? success : ToStatusCode(status.code()));
-  answer.set_message(status.ok() ? std::string(message) : ToWireMessage(Message(status)));
+  answer.set_message(status.ok() ? std::string(message) : ToWireText(Message(status)));
 }
 
 }  // namespace fs::api

@@ -25,6 +25,7 @@ absl::Status Store::Put(std::string_view key, std::string_view value) {
   EncodeKey(number_, key, state_.key_);
   FS_RETURN_IF_ERROR(state_.CheckWrite(state_.key_, value.size()));
   FS_RETURN_IF_ERROR(state_.CheckPending(state_.key_.size() + value.size()));
+  FS_RETURN_IF_ERROR(state_.CheckGrowth(state_.key_.size() + value.size()));
   state_.overlay_.Put(state_.key_, value);
   return absl::OkStatus();
 }
@@ -53,6 +54,7 @@ absl::Status Store::Put(const ComplexKey& key, std::string_view value) {
   EncodeKey(number_, key, state_.key_);
   FS_RETURN_IF_ERROR(state_.CheckWrite(state_.key_, value.size()));
   FS_RETURN_IF_ERROR(state_.CheckPending(state_.key_.size() + value.size()));
+  FS_RETURN_IF_ERROR(state_.CheckGrowth(state_.key_.size() + value.size()));
   state_.overlay_.Put(state_.key_, value);
   return absl::OkStatus();
 }
@@ -134,6 +136,7 @@ absl::Status State::Append(std::string_view key, std::string_view operand) {
   const Overlay::Entry* entry = overlay_.Find(key);
   FS_RETURN_IF_ERROR(CheckWrite(key, operand.size() + (entry == nullptr ? 0 : entry->value.size())));
   FS_RETURN_IF_ERROR(CheckPending(key.size() + operand.size()));
+  FS_RETURN_IF_ERROR(CheckGrowth(key.size() + operand.size()));
   overlay_.Append(key, operand);
   return absl::OkStatus();
 }

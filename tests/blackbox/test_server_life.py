@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 from fs_client.config import KafkaInput, KafkaOutput, WasmTaskBuilder
 from functions.forwarding import Forward
 from functions.hostile.running import Loops
@@ -18,6 +19,23 @@ from support.kafka import Kafka
 from support.server import Server, ServerFailed
 from support.topics import create, read
 from support.wait import wait_for
+
+
+def test_foreign_sections_are_accepted_with_a_warning(tmp_path: Path) -> None:
+    with Server(tmp_path / "server", {"stream_catalog": {"any": "thing"}}) as server:
+        assert "stream_catalog" in server.stderr() + (server.home / "logs/app.log").read_text(encoding="utf-8")
+
+
+def test_the_configuration_can_come_from_the_environment(tmp_path: Path) -> None:
+    folder = tmp_path / "conf"
+    folder.mkdir()
+    (folder / "config.yaml").write_text(
+        yaml.safe_dump({"service": {"port": 0}, "task_storage": {"db_path": "elsewhere/task"}}), encoding="utf-8"
+    )
+    server = Server(tmp_path / "server", env={"FUNCTION_STREAM_CONF": str(folder)})
+    server.arguments = []
+    with server:
+        assert (server.home / "elsewhere/task").is_dir()
 
 
 def free_port() -> int:

@@ -233,8 +233,8 @@ STATE = {
     "a store with a huge name": Attempt(lambda a: a.ctx.getOrCreateKVStore("x" * 10_000_000), (Exception,), "allowed are 1 to 255"),
     "a store with a name of no UTF-8": Attempt(lambda a: a.ctx.getOrCreateKVStore("\ud800"), (UnicodeError,)),
     "a store named by bytes": Attempt(lambda a: a.ctx.getOrCreateKVStore(b"x"), (TypeError,)),  # type: ignore[arg-type]
-    "too many stores": Attempt(_open_stores, (Exception,), "at most 1000 stores"),
-    "a million open iterators": Attempt(_iterators, (Exception,), "at most 1000 open"),
+    "too many stores": Attempt(_open_stores, (Exception,), "limits.stores"),
+    "a million open iterators": Attempt(_iterators, (Exception,), "limits.iterators"),
     "as many iterators as allowed": Attempt(_iterators_again, returns="1000"),
     "a value of 1 GiB": Attempt(lambda a: a.ctx.getOrCreateKVStore("s").put_state(b"k", bytes(1 << 30)), NO_MEMORY),
     "a key of 100 MB": Attempt(lambda a: a.ctx.getOrCreateKVStore("s").put_state(b"k" * 100_000_000, b"v")),

@@ -123,11 +123,33 @@ absl::Status Task::Start(StartMode mode) {
 }
 
 absl::Status Task::WaitUntilRunning() {
+  bool is_stopped;
+  {
+    absl::MutexLock lock(&mutex_);
+    mutex_.Await(absl::Condition(
+        +[](Task* task) ABSL_EXCLUSIVE_LOCKS_REQUIRED(task->mutex_) { return task->opened_ || !task->alive_ || task->waiting_stops_ > 0; },
+        this));
+    is_stopped = !opened_ && alive_;
+  }
+  if (is_stopped) {
+    RequestStop();
+    while (!WaitEnded(SteadyNow() + kStopGrace)) Interrupt();
+  }
   absl::MutexLock lock(&mutex_);
-  mutex_.Await(
-      absl::Condition(+[](Task* task) ABSL_EXCLUSIVE_LOCKS_REQUIRED(task->mutex_) { return task->opened_ || !task->alive_; }, this));
   return opened_ ? absl::OkStatus() : end_;
 }
+
+Task::StopTurn::StopTurn(Task& task) : task_(task) {
+  {
+    absl::MutexLock lock(&task_.mutex_);
+    ++task_.waiting_stops_;
+  }
+  task_.lifecycle_.Lock();
+  absl::MutexLock lock(&task_.mutex_);
+  --task_.waiting_stops_;
+}
+
+Task::StopTurn::~StopTurn() { task_.lifecycle_.Unlock(); }
 
 void Task::Release() {
   absl::MutexLock lock(&mutex_);

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from fs_client.config import KafkaInput, KafkaOutput, WasmTaskBuilder
 from functions.forwarding import Forward
-from functions.hostile import Loops
+from functions.hostile.running import Loops
 from functions.talking import Talking
 from support.kafka import Kafka
 from support.server import Server, ServerFailed

@@ -81,7 +81,7 @@ def test_a_folder_that_cannot_be_written_is_named_with_its_key(tmp_path: Path, k
     assert key in str(failed.value)
 
 
-# Not the embedded log's write-ahead log: a damaged place in it looks like a write that a power failure cut short, and ends what is read of it.
+# Not the embedded log's write-ahead log: damage in it looks like a write that a power failure cut short, and ends what is read of it.
 @pytest.mark.parametrize(
     ("key", "folder", "pattern"),
     [

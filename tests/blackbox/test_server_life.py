@@ -103,8 +103,8 @@ def test_a_damaged_database_is_named_and_not_touched(tmp_path: Path, key: str, f
     [damaged, *_] = [file for file in sorted((server.home / folder).glob(pattern)) if file.stat().st_size > 0]
     damage(damaged)
     content = damaged.read_bytes()
-    with pytest.raises(ServerFailed) as failed:
-        server.start()
+    with pytest.raises(ServerFailed) as failed, server:
+        pass
     assert "exit code 1" in str(failed.value)
     assert key in str(failed.value) and str(server.home / folder) in str(failed.value)
     assert damaged.read_bytes() == content

@@ -240,7 +240,7 @@ Reader<FunctionConfig> CheckedSection(Inner FunctionConfig::* member, const KeyT
   return reader;
 }
 
-// Keys inside `retained_checkpoints` and `limits` land in the function's own fields.
+// Keys inside `retained_checkpoints` land in the function's own fields.
 Reader<FunctionConfig> OwnSection(const KeyTable<FunctionConfig>& table) {
   return {"map", [table](const Value& value, FunctionConfig& config) { return ReadMap(value, table, config); },
           [table](const std::string& path, std::vector<KeyDescription>& out) { Describe(path, table, out); }};
@@ -254,6 +254,15 @@ Reader<FunctionConfig> WatermarkReader() {
   reader.read = [read = reader.read](const Value& value, FunctionConfig& config) {
     config.watermark.is_given = true;
     return read(value, config);
+  };
+  return reader;
+}
+
+Reader<FunctionConfig> LimitsReader() {
+  Reader<FunctionConfig> reader = Section(&FunctionConfig::limits, FunctionLimitsTable());
+  reader.read = [read = reader.read](const Value& value, FunctionConfig& config) -> absl::Status {
+    FS_RETURN_IF_ERROR(read(value, config));
+    return CompleteLimits(value, config.limits);
   };
   return reader;
 }
@@ -296,8 +305,7 @@ const KeyTable<FunctionConfig>& Table() {
                                           &CheckRestart)},
       {"watermark", WatermarkReader()},
       {"heartbeat_interval_ms", Milliseconds(&C::heartbeat_interval, 10, kDayMs)},
-      {"limits", OwnSection({{"memory_mb", Whole(&C::limit_memory_bytes, 32, 4096, int64_t{1} << 20)},
-                             {"process_timeout_ms", Milliseconds(&C::process_timeout, 10, kDayMs)}})},
+      {"limits", LimitsReader()},
   };
   return table;
 }

@@ -83,7 +83,24 @@ const Metric kMemory = {
 const Metric kState = {"function_stream_function_state_bytes", kGauge, "What the function's state database holds, about.", {"function"}};
 const Metric kLogDropped = {
     "function_stream_function_log_dropped_lines_total", kCounter, "Lines that the limit on the log's rate dropped.", {"function"}};
+const Metric kMemoryLimit = {"function_stream_function_memory_limit_bytes", kGauge, "limits.memory_mb of the function.", {"function"}};
+const Metric kStateLimit = {"function_stream_function_state_limit_bytes", kGauge, "limits.state_mb of the function.", {"function"}};
+const Metric kLimitUsed = {
+    "function_stream_function_limit_used_ratio",
+    kGauge,
+    "The most that was used of a limit since the server started, 1 being all of it; of memory_mb and state_mb what is used now.",
+    {"function", "limit"}};
+const Metric kLimitRefusals = {"function_stream_function_limit_refusals_total",
+                               kCounter,
+                               "Times that a limit was met: what was asked for was refused, or the instance ended.",
+                               {"function", "limit"}};
 
+const Metric kServerLimitUsed = {"function_stream_limit_used_ratio",
+                                 kGauge,
+                                 "How much of a limit of the server is used, 1 being all of it; absent without a limit.",
+                                 {"limit"}};
+const Metric kServerLimitRefusals = {
+    "function_stream_limit_refusals_total", kCounter, "Functions not created or started because of a limit of the server.", {"limit"}};
 const Metric kFunctions = {"function_stream_functions", kGauge, "Functions by status.", {"status"}};
 const Metric kBuild = {"function_stream_build_info", kGauge, "1; what is running.", {"version", "python_version"}};
 const Metric kUptime = {"function_stream_uptime_seconds", kGauge, "Time since the server started.", {}};
@@ -148,28 +165,57 @@ void CollectFunction(const task::Description& one, Exposition& out) {
   out.Add(kMemory, {name}, AsNumber(one.memory_bytes));
   out.Add(kState, {name}, AsNumber(one.state_bytes));
   out.Add(kLogDropped, {name}, AsNumber(one.log_lines_dropped));
+  out.Add(kMemoryLimit, {name}, AsNumber(one.memory_limit_bytes));
+  out.Add(kStateLimit, {name}, AsNumber(one.state_limit_bytes));
+  for (size_t i = 0; i < kLimitCount; ++i) {
+    out.Add(kLimitUsed, {name, kLimitKeys[i]}, one.limits[i].used);
+    out.Add(kLimitRefusals, {name, kLimitKeys[i]}, AsNumber(one.limits[i].refused));
+  }
 }
 
 }  // namespace
 
 std::vector<const Metric*> AllMetrics() {
-  return {&kStatus,         &kProcessed,
-          &kProcessedBytes, &kEmitted,
-          &kEmittedBytes,   &kExceptions,
-          &kRetried,        &kSkipped,
-          &kDeadLettered,   &kFailures,
-          &kRestarts,       &kProcessSeconds,
-          &kPosition,       &kLag,
-          &kWatermark,      &kSourceWatermark,
-          &kObserved,       &kCheckpoints,
-          &kLastCheckpoint, &kLastCheckpointBytes,
-          &kMemory,         &kState,
-          &kLogDropped,     &kFunctions,
-          &kBuild,          &kUptime,
-          &kRequests,       &kBlockCache,
-          &kMemtables,      &kProcessCpu,
-          &kProcessMemory,  &kProcessStart,
-          &kProcessFiles,   &kProcessMaxFiles};
+  return {&kStatus,
+          &kProcessed,
+          &kProcessedBytes,
+          &kEmitted,
+          &kEmittedBytes,
+          &kExceptions,
+          &kRetried,
+          &kSkipped,
+          &kDeadLettered,
+          &kFailures,
+          &kRestarts,
+          &kProcessSeconds,
+          &kPosition,
+          &kLag,
+          &kWatermark,
+          &kSourceWatermark,
+          &kObserved,
+          &kCheckpoints,
+          &kLastCheckpoint,
+          &kLastCheckpointBytes,
+          &kMemory,
+          &kState,
+          &kLogDropped,
+          &kMemoryLimit,
+          &kStateLimit,
+          &kLimitUsed,
+          &kLimitRefusals,
+          &kServerLimitUsed,
+          &kServerLimitRefusals,
+          &kFunctions,
+          &kBuild,
+          &kUptime,
+          &kRequests,
+          &kBlockCache,
+          &kMemtables,
+          &kProcessCpu,
+          &kProcessMemory,
+          &kProcessStart,
+          &kProcessFiles,
+          &kProcessMaxFiles};
 }
 
 void CollectFunctions(std::span<const task::Description> functions, Exposition& out) {
@@ -179,6 +225,13 @@ void CollectFunctions(std::span<const task::Description> functions, Exposition& 
     CollectFunction(function, out);
   }
   for (const task::Status status : kStatuses) out.Add(kFunctions, {task::StatusName(status)}, AsNumber(by_status[status]));
+}
+
+void CollectLimits(std::span<const task::ServerLimit> limits, Exposition& out) {
+  for (const task::ServerLimit& limit : limits) {
+    if (limit.allowed > 0) out.Add(kServerLimitUsed, {limit.key}, limit.used / limit.allowed);
+    out.Add(kServerLimitRefusals, {limit.key}, AsNumber(limit.refused));
+  }
 }
 
 void CollectServer(const ServerFacts& facts, const state::StateEnvironment::Memory& memory, const api::RequestCounters::Counts& requests,

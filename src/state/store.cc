@@ -20,6 +20,7 @@ absl::StatusOr<std::optional<std::string_view>> Store::Get(std::string_view key)
 absl::Status Store::Put(std::string_view key, std::string_view value) {
   EncodeKey(number_, key, state_.key_);
   FS_RETURN_IF_ERROR(state_.CheckWrite(state_.key_, value.size()));
+  FS_RETURN_IF_ERROR(state_.CheckGrowth(state_.key_.size() + value.size()));
   state_.overlay_.Put(state_.key_, value);
   return absl::OkStatus();
 }
@@ -46,6 +47,7 @@ absl::StatusOr<std::optional<std::string_view>> Store::Get(const ComplexKey& key
 absl::Status Store::Put(const ComplexKey& key, std::string_view value) {
   EncodeKey(number_, key, state_.key_);
   FS_RETURN_IF_ERROR(state_.CheckWrite(state_.key_, value.size()));
+  FS_RETURN_IF_ERROR(state_.CheckGrowth(state_.key_.size() + value.size()));
   state_.overlay_.Put(state_.key_, value);
   return absl::OkStatus();
 }
@@ -115,6 +117,7 @@ absl::Status State::CheckWrite(std::string_view key, size_t value_bytes) const {
 absl::Status State::Append(std::string_view key, std::string_view operand) {
   const Overlay::Entry* entry = overlay_.Find(key);
   FS_RETURN_IF_ERROR(CheckWrite(key, operand.size() + (entry == nullptr ? 0 : entry->value.size())));
+  FS_RETURN_IF_ERROR(CheckGrowth(key.size() + operand.size()));
   overlay_.Append(key, operand);
   return absl::OkStatus();
 }

@@ -12,6 +12,7 @@
 #include <optional>
 #include <vector>
 
+#include "base/limits.h"
 #include "base/record.h"
 #include "observe/histogram.h"
 
@@ -50,6 +51,8 @@ struct InstanceCounters {
   std::atomic<uint64_t> memory_bytes{0};  // of the sandbox; 0 without one
   std::atomic<uint64_t> state_bytes{0};
   std::atomic<uint64_t> log_lines_dropped{0};
+
+  LimitUse limits;
 };
 
 // Adds a batch.

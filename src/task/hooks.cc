@@ -37,9 +37,7 @@ absl::Status Instance::ServeCall(Calls::Request& request) {
     return end;
   }
   absl::Status failure = answer.status();
-  if (failure.ok() && answer->size() > Calls::kMaxAnswerBytes) {
-    failure = InvalidArgument("custom() answered {} bytes; the limit is {}", answer->size(), Calls::kMaxAnswerBytes);
-  }
+  if (failure.ok()) failure = spec_.calls->CheckSize("custom() answered", answer->size(), "emit large data, or answer it in pieces");
   if (failure.ok()) {
     FS_ASSIGN_OR_RETURN(const std::optional<MessageError> refused, FindRefused());
     if (refused) failure = InvalidArgument("custom() emitted what its output refuses: {}", refused->message);

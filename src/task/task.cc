@@ -64,7 +64,10 @@ Task::Task(const TaskEnvironment& environment, std::shared_ptr<const catalog::Fu
     : environment_(environment),
       function_(std::move(function)),
       state_folder_(environment_.state_dir / function_->state_id),
+      limits_(function_->config.limits),
+      limits_accepted_(config::ApplyCaps(environment_.limit_caps, limits_)),
       counters_(function_->config.input_groups.size(), InputCount(function_->config), function_->config.outputs.size()),
+      calls_(limits_.custom_bytes(), counters_.limits),
       checkpoints_(*environment_.states, environment_.checkpoint_dir / function_->state_id, state_folder_),
       retention_(function_->config, checkpoints_, *waker_),
       errors_(function_->config.on_error),
@@ -83,10 +86,17 @@ absl::Status Task::Start(StartMode mode) {
     if (alive_) return absl::OkStatus();
   }
   thread_.Join();
+  FS_RETURN_IF_ERROR(limits_accepted_);
+  FS_ASSIGN_OR_RETURN(Admission::Place place, environment_.admission->Enter(limits_.memory_bytes()));
   observe::FunctionLog::Options log;
+  log.limit_bytes = limits_.log_bytes();
+  log.lines_per_second = static_cast<uint64_t>(limits_.log_lines_per_second);
+  log.bytes_per_second = limits_.log_bytes_per_second();
+  log.use = &counters_.limits;
   log.dropped_lines = &counters_.log_lines_dropped;
   log.followers = log_followers_;
   FS_ASSIGN_OR_RETURN(log_, observe::FunctionLog::Open(environment_.log_dir, function_->name, log));
+  place_ = std::move(place);
   stopping_.store(false);
   errors_.Reset();
   calls_.Open();
@@ -103,6 +113,7 @@ absl::Status Task::Start(StartMode mode) {
   if (!thread.ok()) {
     calls_.Close(thread.status());
     retention_.Close();
+    place_.Leave();
     absl::MutexLock lock(&mutex_);
     alive_ = false;
     return thread.status();
@@ -224,6 +235,9 @@ void Task::Body() {
   calls_.Close(absl::AlreadyExistsError(stopping_.load() || status.ok() ? "it is STOPPED: start it first"
                                                                         : fmt::format("it is FAILED: {}", Message(status))));
   retention_.Close();
+  // Its end tells what a flood at last had dropped.
+  log_.reset();
+  place_.Leave();
   absl::MutexLock lock(&mutex_);
   end_ = status.ok() ? absl::CancelledError("stopped before it ran") : status;
   alive_ = false;
@@ -234,6 +248,7 @@ absl::Status Task::RunInstance() {
   FS_RETURN_IF_ERROR(checkpoints_.Recover());
   InstanceSpec spec;
   spec.function = function_;
+  spec.limits = limits_;
   spec.state_folder = state_folder_;
   spec.runtime = environment_.runtime;
   spec.states = environment_.states;
@@ -281,6 +296,7 @@ absl::Status Task::RunInstance() {
   absl::MutexLock lock(&mutex_);
   instance_ = nullptr;
   counters_.memory_bytes.store(0, std::memory_order_relaxed);
+  counters_.limits.IsNow(Limit::kMemory, 0, 1);
   return status;
 }
 
@@ -316,6 +332,11 @@ Description Task::Describe() const {
   description.memory_bytes = counters_.memory_bytes.load(std::memory_order_relaxed);
   description.state_bytes = counters_.state_bytes.load(std::memory_order_relaxed);
   description.log_lines_dropped = counters_.log_lines_dropped.load(std::memory_order_relaxed);
+  for (size_t i = 0; i < kLimitCount; ++i) {
+    description.limits[i] = {counters_.limits.used(static_cast<Limit>(i)), counters_.limits.refused(static_cast<Limit>(i))};
+  }
+  description.memory_limit_bytes = limits_.memory_bytes();
+  description.state_limit_bytes = limits_.state_bytes();
   const config::FunctionConfig& config = function_->config;
   for (size_t group = 0; group < config.input_groups.size(); ++group) {
     for (const config::Endpoint& endpoint : config.input_groups[group].inputs) {

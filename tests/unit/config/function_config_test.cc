@@ -74,8 +74,8 @@ TEST(FunctionConfig, EveryKeyOfTheContractIsRead) {
   EXPECT_EQ(config->restart.max_attempts, 3u);
   EXPECT_EQ(config->watermark.max_out_of_orderness, absl::Milliseconds(5));
   EXPECT_EQ(config->heartbeat_interval, absl::Milliseconds(500));
-  EXPECT_EQ(config->limit_memory_bytes, uint64_t{128} << 20);
-  EXPECT_EQ(config->process_timeout, absl::Seconds(2));
+  EXPECT_EQ(config->limits.memory_bytes(), uint64_t{128} << 20);
+  EXPECT_EQ(config->limits.process_timeout(), absl::Seconds(2));
 }
 
 TEST(FunctionConfig, OmittedKeysHaveTheContractsDefaults) {
@@ -209,6 +209,38 @@ TEST(CheckName, TakesTheContractsCharactersOnly) {
         std::string("a\n"), std::string("a\0b", 3), std::string(256, 'x'), std::string("../x")}) {
     EXPECT_THAT(Message(CheckName(name, "name (line 3)")), StartsWith("name (line 3): ")) << name;
   }
+}
+
+std::string WithLimits(std::string_view limits) {
+  return fmt::format("name: f\ntype: python\ninput-groups: [{{inputs: [{{input-type: embedded, topic: t, group_id: g}}]}}]\nlimits: {}\n",
+                     limits);
+}
+
+TEST(FunctionLimits, ABatchHasTheTimeOfAMessageOrMore) {
+  EXPECT_EQ(ParseFunctionConfig(WithLimits("{}"))->limits.batch_timeout(), absl::Seconds(30));
+  EXPECT_EQ(ParseFunctionConfig(WithLimits("{process_timeout_ms: 100}"))->limits.batch_timeout(), absl::Seconds(5));
+  EXPECT_EQ(ParseFunctionConfig(WithLimits("{process_timeout_ms: 90000}"))->limits.batch_timeout(), absl::Seconds(90));
+  EXPECT_EQ(ParseFunctionConfig(WithLimits("{process_timeout_ms: 100, batch_timeout_ms: 100}"))->limits.batch_timeout(),
+            absl::Milliseconds(100));
+  const auto refused = ParseFunctionConfig(WithLimits("{process_timeout_ms: 100, batch_timeout_ms: 99}"));
+  EXPECT_EQ(Message(refused.status()),
+            "limits (line 4): batch_timeout_ms (99) must not be below process_timeout_ms (100): a batch may be a single message");
+}
+
+TEST(FunctionLimits, ACapLowersDefaultsAndRefusesWhatWasAskedFor) {
+  FunctionLimits caps = WidestLimits();
+  caps.memory_mb = 128;
+  FunctionLimits given = ParseFunctionConfig(WithLimits("{state_mb: 7}"))->limits;
+  EXPECT_TRUE(ApplyCaps(caps, given).ok());
+  EXPECT_EQ(given.memory_mb, 128);
+  EXPECT_EQ(given.state_mb, 7);
+  given = ParseFunctionConfig(WithLimits("\n  memory_mb: 129"))->limits;
+  const absl::Status refused = ApplyCaps(caps, given);
+  EXPECT_EQ(refused.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(
+      Message(refused),
+      "limits.memory_mb (line 5): 129 is more than this server allows, limits.per_function.memory_mb of its configuration is 128; ask "
+      "for less, or have that raised");
 }
 
 }  // namespace

@@ -107,7 +107,7 @@ INSTANTIATE_TEST_SUITE_P(
         HostileCase{"OutputEndsOutside", [](WatGuest& w) { w.process = kThree + Set(kOutPtr, "2097120") + Set(kOutLen, "64") + kOk; },
                     absl::StatusCode::kInternal, "output"},
         HostileCase{"OutputTooLong", [](WatGuest& w) { w.process = kThree + Set(kOutPtr, "8") + Set(kOutLen, "1048577") + kOk; },
-                    absl::StatusCode::kResourceExhausted, "the limit is 1048576"},
+                    absl::StatusCode::kResourceExhausted, "emitted 1048577 bytes in one call; limits.output_mb is 1"},
         HostileCase{"OutputNegative", [](WatGuest& w) { w.process = kThree + Set(kOutLen, "-1") + kOk; }, absl::StatusCode::kResourceExhausted,
                     "4294967295 bytes"},
         HostileCase{"OutputCountTooHigh",

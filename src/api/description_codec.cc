@@ -35,7 +35,7 @@ void ToWire(const task::Rates& rates, ::function_stream::Rates& wire) {
 
 void ToWire(const task::Description& description, ::function_stream::DescribeFunctionResponse& wire) {
   *wire.mutable_function() = ToWire(description);
-  wire.set_reason(ToWireText(description.reason));
+  wire.set_reason(ToShownText(description.reason));
   wire.set_since_ms(description.since_ms);
   wire.set_restarts(description.restarts);
   wire.set_processed(description.processed);
@@ -51,7 +51,7 @@ void ToWire(const task::Description& description, ::function_stream::DescribeFun
     checkpoint.set_seconds(description.checkpoint.seconds);
     checkpoint.set_bytes(description.checkpoint.bytes);
   }
-  wire.set_last_error(ToWireText(description.last_error));
+  wire.set_last_error(ToShownText(description.last_error));
   wire.set_last_error_ms(description.last_error_ms);
   ToWire(description.rates, *wire.mutable_rates());
   if (description.watermark_ms) wire.set_watermark_ms(*description.watermark_ms);

@@ -44,7 +44,7 @@ absl::StatusOr<task::Description> Describe(const task::Supervisor& supervisor, s
   checkpoint.set_checkpoint_id(from.checkpoint_id);
   checkpoint.set_bytes(from.bytes);
   for (const task::InputPosition& position : from.positions) *checkpoint.add_positions() = api::ToWire(position);
-  checkpoint.set_problem(ToWireText(from.problem));
+  checkpoint.set_problem(ToShownText(from.problem));
   return checkpoint;
 }
 

@@ -1,6 +1,7 @@
 #include "api/response.h"
 
 #include "base/utf8.h"
+#include "observe/printable.h"
 
 namespace fs::api {
 namespace {
@@ -44,6 +45,21 @@ std::string ToWireText(std::string_view text) {
   std::string_view end = std::string_view(whole).substr(whole.size() - kMaxMessageBytes);
   while (!end.empty() && Utf8SequenceLength(end) == 0) end.remove_prefix(1);
   return fmt::format("[{} bytes before this are left out] {}", whole.size() - end.size(), end);
+}
+
+std::string ToShownText(std::string_view text) {
+  std::string shown;
+  const std::string whole = ToWireText(text);
+  for (std::string_view rest = whole; !rest.empty();) {
+    const std::string_view line = rest.substr(0, rest.find('\n'));
+    observe::AppendPrintable(line, shown);
+    rest.remove_prefix(line.size());
+    if (!rest.empty()) {
+      shown += '\n';
+      rest.remove_prefix(1);
+    }
+  }
+  return shown;
 }
 
 }  // namespace fs::api

@@ -17,13 +17,15 @@ namespace fs::api {
 
 // What may go into a protobuf string: UTF-8, and no longer than people read.
 [[nodiscard]] std::string ToWireText(std::string_view text);
+// The same for what a terminal will show: control characters but line ends and tabs are escapes, whoever wrote them.
+[[nodiscard]] std::string ToShownText(std::string_view text);
 
 // Sets status_code and message of any answer that has them. `success` and its message are for an OK status.
 template <class Answer>
 void SetStatus(const absl::Status& status, Answer& answer, ::function_stream::StatusCode success = ::function_stream::OK,
                std::string_view message = "") {
   answer.set_status_code(status.ok() ? success : ToStatusCode(status.code()));
-  answer.set_message(status.ok() ? std::string(message) : ToWireText(Message(status)));
+  answer.set_message(status.ok() ? std::string(message) : ToShownText(Message(status)));
 }
 
 }  // namespace fs::api

@@ -51,6 +51,13 @@ TEST(Response, MessagesAreFitForProtobuf) {
   EXPECT_THAT(wire, EndsWith("\xe2\x82\xacthe end"));
 }
 
+// Found by fuzzing: what a function raises, or a configuration holds, reached the terminal of whoever asked.
+TEST(Response, MessagesAreFitForTerminals) {
+  ::function_stream::Response response;
+  SetStatus(Aborted("Error: \x1b[2J\r\u202e\n  File \"a\",\tline 1\n"), response);
+  EXPECT_EQ(response.message(), "Error: \\x1b[2J\\r\\u202e\n  File \"a\",\tline 1\n");
+}
+
 TEST(Response, SuccessSaysWhatWasAskedFor) {
   ::function_stream::Response response;
   SetStatus(absl::OkStatus(), response, ::function_stream::CREATED, "function f: created and running");

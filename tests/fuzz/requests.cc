@@ -266,8 +266,10 @@ class FuzzServer {
       const grpc::internal::RpcMethod rpc(path.c_str(), grpc::internal::RpcMethod::BIDI_STREAMING, channel_);
       const std::unique_ptr<grpc::ClientReaderWriter<Buffer, Buffer>> stream(
           grpc::internal::ClientReaderWriterFactory<Buffer, Buffer>::Create(channel_.get(), rpc, &context));
+      // Each message has its answer. In-process, nobody holds what is written and not read.
       for (const std::string_view message : messages) {
-        if (!stream->Write(ToBuffer(message))) break;
+        if (!stream->Write(ToBuffer(message)) || !stream->Read(&answers.back())) break;
+        answers.emplace_back();
       }
       stream->WritesDone();
       while (stream->Read(&answers.back())) answers.emplace_back();

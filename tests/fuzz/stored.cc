@@ -78,9 +78,6 @@ void CheckMarker(std::string_view bytes) {
 
 void CheckKeys(std::string_view bytes) {
   using namespace connector::embedded;
-  if (const auto group = ParseGroupKey(bytes)) {
-    Require(GroupKey(group->first, group->second).substr(1) == bytes, "a group's key does not come back");
-  }
   if (const auto offset = DecodeOffset(bytes)) Require(EncodeOffset(*offset) == bytes, "an offset does not come back");
 }
 

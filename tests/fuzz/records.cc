@@ -54,9 +54,12 @@ void CheckKafka(std::string_view headers) {
 }
 
 void CheckJson(std::string_view json, FuzzedDataProvider& input) {
-  const std::string field = input.ConsumeRandomLengthString(8);
-  (void)task::JsonNumber(json, field);
-  (void)task::JsonNumber(json, "ts");
+  task::JsonField chosen(input.ConsumeRandomLengthString(8));
+  (void)chosen.NumberIn(json);
+  // As a function uses it: one parser for all records.
+  static auto* const kept = new task::JsonField("ts");
+  const auto number = kept->NumberIn(json);
+  Require(number == task::JsonField("ts").NumberIn(json), "a parser that remembers the record before");
 }
 
 void CheckPrintable(std::string_view text) {

@@ -213,6 +213,9 @@ def _requests() -> Iterable[tuple[str, bytes]]:
             ("DeleteCheckpoint", pb.DeleteCheckpointRequest(function_name="f", id=1)),
         ),
     )
+    # A message once carried what its request held to the terminal.
+    clear = pb.CreatePythonFunctionRequest(class_name="\x1b[2J", modules=modules, config_content=_FUNCTION)
+    yield "terminal", _session(("CreatePythonFunction", clear))
     package = _zip()
     header = pb.UploadHeader(config_content=_FUNCTION, package_size=len(package), package_sha256=hashlib.sha256(package).hexdigest())
     yield (

@@ -8,11 +8,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 from support.kafka import Kafka
 
 TIMEOUT_S = 60.0
 # Read at the end of the output to see how far a system has come: duplicates and markers of transactions may stand there too.
 TAIL_RECORDS = 50
+_ERRORS_ONLY = 3
 
 
 class Broker:
@@ -25,6 +27,7 @@ class Broker:
         self._kafka = Kafka(folder)
         self._kafka.start()
         self._reader = self._consumer("peers-reader")
+        self._admin = AdminClient({"bootstrap.servers": self.address, "log_level": _ERRORS_ONLY})
 
     @property
     def address(self) -> str:
@@ -59,7 +62,7 @@ class Broker:
         self._kafka.create_topic(topic, config={"message.timestamp.type": "LogAppendTime"})
 
     def delete(self, topic: str) -> None:
-        self._kafka.delete_topic(topic)
+        self._admin.delete_topics([topic])[topic].result(TIMEOUT_S)
 
     def visible_end(self, topic: str) -> int:
         """The offset up to which a reader of committed records may read; -1 when the broker does not answer in time."""
@@ -108,5 +111,6 @@ class Broker:
                 "enable.partition.eof": True,
                 "isolation.level": "read_committed",
                 "fetch.wait.max.ms": 10,
+                "log_level": _ERRORS_ONLY,
             }
         )

@@ -70,6 +70,18 @@ def is_broken(result: Result) -> bool:
     return result.system in OURS and bool(result.failure or result.lost or result.duplicates or result.wrong)
 
 
+def options_told(words: list[str]) -> list[str]:
+    """Without those that say only where to read and write."""
+    told: list[str] = []
+    is_place = False
+    for word in words:
+        if word.startswith("--"):
+            is_place = word.split("=")[0] in ("--json", "--markdown", "--latency")
+        if not is_place:
+            told.append(word)
+    return told
+
+
 def interrupt(_signal: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
@@ -115,9 +127,7 @@ def main() -> int:
     about = machine.describe()
     date = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
     latency = json.loads(options.latency.read_text())["lines"] if options.latency else []
-    command = " ".join(
-        ["./dev bench peers", *(argument for argument in sys.argv[1:] if not argument.startswith(("--json", "--markdown", "--latency")))]
-    )
+    command = " ".join(["./dev bench peers", *options_told(sys.argv[1:])])
     text = report.document(results, about, date, command, lambda key: SYSTEMS[key].product.version(made), missing, latency)
     if options.markdown:
         options.markdown.write_text(text, encoding="utf-8")

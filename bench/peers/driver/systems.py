@@ -65,12 +65,12 @@ SYSTEMS = {
     )
 }
 
-_PYTHON = ("function-stream", "function-stream-alo", "confluent-transactional", "confluent")
-_C = ("librdkafka-transactional", "librdkafka")
+_PYTHON = ("function-stream", "confluent-transactional")
+_LIMITS = ("function-stream-alo", "confluent", "librdkafka-transactional", "librdkafka")
 
 
 def systems_for(workload: str) -> tuple[str, ...]:
     """Everybody does MetricProcessor's work; the others are the same class in Function Stream and in native Python."""
     if workload == "metric":
         return tuple(SYSTEMS)
-    return (*_PYTHON, *_C) if workload == "pass-through" else _PYTHON
+    return (*_PYTHON, *_LIMITS) if workload == "pass-through" else _PYTHON

@@ -101,7 +101,7 @@ WORKLOADS = {
             "key-values",
             FUNCTIONS / "ten_counters.py",
             "TenCounters",
-            60_000,
+            40_000,
             key_values.generate,
             key_values.Sums,
             has_large_state=True,

@@ -15,6 +15,7 @@ pkg_check_modules(LIBZIP REQUIRED IMPORTED_TARGET libzip)
 pkg_check_modules(HTTPLIB REQUIRED IMPORTED_TARGET cpp-httplib)
 find_library(GRPC_REFLECTION_LIBRARY grpc++_reflection REQUIRED)
 find_library(ROCKSDB_LIBRARY rocksdb REQUIRED)
+find_library(SIMDJSON_LIBRARY simdjson REQUIRED)
 
 add_library(fs_dependencies INTERFACE)
 target_include_directories(fs_dependencies SYSTEM INTERFACE ${FS_WASMTIME_DIR}/include ${FS_RDKAFKA_DIR}/include ${YAML_CPP_INCLUDE_DIR})
@@ -26,4 +27,4 @@ target_link_libraries(fs_dependencies INTERFACE
   PkgConfig::GRPC PkgConfig::HTTPLIB PkgConfig::LIBZIP protobuf::libprotobuf
   absl::status absl::statusor absl::flat_hash_map absl::btree absl::synchronization absl::time
   fmt::fmt spdlog::spdlog yaml-cpp nlohmann_json::nlohmann_json CLI11::CLI11 OpenSSL::SSL OpenSSL::Crypto
-  sasl2 zstd lz4 z curl Threads::Threads ${CMAKE_DL_LIBS} m)
+  ${SIMDJSON_LIBRARY} sasl2 zstd lz4 z curl Threads::Threads ${CMAKE_DL_LIBS} m)

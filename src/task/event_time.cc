@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "positions.pb.h"
-#include "task/json_field.h"
 #include "task/watermark_stamp.h"
 
 namespace fs::task {
@@ -22,6 +21,7 @@ EventTime::EventTime(const config::Watermark& config, std::vector<uint32_t> sour
     : config_(config),
       behind_ms_(absl::ToInt64Milliseconds(config.max_out_of_orderness) + 1),
       is_used_(is_used),
+      json_field_(config.field),
       emitted_(channels, kNone),
       outputs_(channels, kNone) {
   uint32_t sources = 0;
@@ -43,12 +43,12 @@ void EventTime::Forget(size_t input, std::span<const int32_t> partitions) {
   for (const int32_t partition : partitions) inputs_[input].partitions.erase(partition);
 }
 
-int64_t EventTime::TimeOf(const Record& record) const {
+int64_t EventTime::TimeOf(const Record& record) {
   switch (config_.source) {
     case config::WatermarkSource::kTimestamp:
       return record.timestamp_ms;
     case config::WatermarkSource::kJson:
-      return JsonNumber(record.value, config_.field).value_or(kNone);
+      return json_field_.NumberIn(record.value).value_or(kNone);
     case config::WatermarkSource::kFunction:
       break;
   }

@@ -25,6 +25,7 @@
 #include "base/record.h"
 #include "base/status.h"
 #include "config/function_config.h"
+#include "task/json_field.h"
 
 namespace fs::task {
 
@@ -101,12 +102,13 @@ class EventTime {
   [[nodiscard]] Minimum OfPartition(const Input& input, const Partition& partition) const;
   [[nodiscard]] Minimum OfSource(uint32_t source_id) const;
   void TakeStamp(Input& input, Partition& partition, std::string_view headers, absl::Time now);
-  [[nodiscard]] int64_t TimeOf(const Record& record) const;
+  [[nodiscard]] int64_t TimeOf(const Record& record);
 
   const config::Watermark config_;
   const int64_t behind_ms_;
   bool is_used_;
   bool is_carried_ = false;
+  JsonField json_field_;
   std::vector<Input> inputs_;
   std::vector<int64_t> told_;     // by source
   std::vector<int64_t> emitted_;  // by channel

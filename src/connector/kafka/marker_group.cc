@@ -3,21 +3,20 @@
 #include <absl/time/clock.h>
 
 #include <algorithm>
-#include <cstring>
 
 #include "base/steady_clock.h"
+#include "connector/kafka/plain_client.h"
+#include "connector/kafka/stable_offsets.h"
 #include "observe/log.h"
 
 namespace fs::connector::kafka {
 namespace {
 
-constexpr int kRequestTimeoutMs = 5000;
 constexpr absl::Duration kPause = absl::Milliseconds(20);
 // Of a drop: the broker may still be ending the function's last transaction.
 constexpr absl::Duration kDeletePatience = absl::Seconds(10);
 constexpr absl::Duration kDeletePause = absl::Milliseconds(200);
 
-using RdKafkaGroupOffsets = std::unique_ptr<rd_kafka_ListConsumerGroupOffsets_t, Destroy<rd_kafka_ListConsumerGroupOffsets_destroy>>;
 using RdKafkaDeleteGroup = std::unique_ptr<rd_kafka_DeleteGroup_t, Destroy<rd_kafka_DeleteGroup_destroy>>;
 
 bool IsRefusal(rd_kafka_resp_err_t error) {
@@ -27,13 +26,11 @@ bool IsRefusal(rd_kafka_resp_err_t error) {
 // The first answer's error, or the request's.
 rd_kafka_resp_err_t DeleteOnce(rd_kafka_t& client, const std::string& group) {
   const RdKafkaQueue answers(rd_kafka_queue_new(&client));
-  const RdKafkaAdminOptions options(rd_kafka_AdminOptions_new(&client, RD_KAFKA_ADMIN_OP_DELETEGROUPS));
-  char reason[256];
-  rd_kafka_AdminOptions_set_request_timeout(options.get(), kRequestTimeoutMs, reason, sizeof(reason));
+  const RdKafkaAdminOptions options = AdminOptionsFor(client, RD_KAFKA_ADMIN_OP_DELETEGROUPS);
   const RdKafkaDeleteGroup wanted(rd_kafka_DeleteGroup_new(group.c_str()));
   rd_kafka_DeleteGroup_t* list[] = {wanted.get()};
   rd_kafka_DeleteGroups(&client, list, 1, options.get(), answers.get());
-  const RdKafkaEvent event(rd_kafka_queue_poll(answers.get(), kRequestTimeoutMs + 1000));
+  const RdKafkaEvent event(rd_kafka_queue_poll(answers.get(), kAdminTimeoutMs + 1000));
   if (event == nullptr) return RD_KAFKA_RESP_ERR__TIMED_OUT;
   if (const rd_kafka_resp_err_t error = rd_kafka_event_error(event.get()); error != RD_KAFKA_RESP_ERR_NO_ERROR) return error;
   size_t count = 0;
@@ -41,19 +38,14 @@ rd_kafka_resp_err_t DeleteOnce(rd_kafka_t& client, const std::string& group) {
   return count == 0 ? RD_KAFKA_RESP_ERR_NO_ERROR : rd_kafka_error_code(rd_kafka_group_result_error(groups[0]));
 }
 
-using PlainClient = std::unique_ptr<rd_kafka_t, Destroy<rd_kafka_destroy>>;
-
 void Delete(const ClientSettings& settings, const std::string& group) {
   auto conf = ProducerConf(settings, group);
   if (!conf.ok()) return;
-  rd_kafka_conf_set_log_cb(conf->get(), nullptr);
-  char reason[512] = "";
-  const PlainClient client(rd_kafka_new(RD_KAFKA_PRODUCER, conf->get(), reason, sizeof(reason)));
-  if (client == nullptr) return;
-  static_cast<void>(conf->release());  // rd_kafka_new took it
+  const auto client = OpenPlainClient(RD_KAFKA_PRODUCER, *std::move(conf));
+  if (!client.ok()) return;
   const absl::Time deadline = SteadyNow() + kDeletePatience;
   while (true) {
-    const rd_kafka_resp_err_t error = DeleteOnce(*client, group);
+    const rd_kafka_resp_err_t error = DeleteOnce(**client, group);
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR || error == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND) return;
     if (SteadyNow() >= deadline || IsRefusal(error)) {
       observe::LogWarning(
@@ -112,14 +104,8 @@ absl::StatusOr<std::optional<Marker>> MarkerGroup::Read(absl::Time deadline) {
 }
 
 void MarkerGroup::Ask() {
-  const RdKafkaAdminOptions options(rd_kafka_AdminOptions_new(client_->get(), RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS));
-  char reason[256];
-  rd_kafka_AdminOptions_set_request_timeout(options.get(), kRequestTimeoutMs, reason, sizeof(reason));
-  // An offset of a transaction that is being committed is not told as if there were none.
-  RdKafkaError(rd_kafka_AdminOptions_set_require_stable_offsets(options.get(), 1));
-  const RdKafkaGroupOffsets question(rd_kafka_ListConsumerGroupOffsets_new(names_.id.c_str(), nullptr));
-  rd_kafka_ListConsumerGroupOffsets_t* list[] = {question.get()};
-  rd_kafka_ListConsumerGroupOffsets(client_->get(), list, 1, options.get(), answers_);
+  AskStableOffsets(*client_->get(), names_.id, nullptr, AdminOptionsFor(*client_->get(), RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS),
+                   *answers_);
   is_under_way_ = true;
 }
 
@@ -131,26 +117,16 @@ std::optional<absl::StatusOr<std::optional<Marker>>> MarkerGroup::ReadAnswer(rd_
     trouble_ = Describe(error, text);
     return std::nullopt;
   };
-  if (const rd_kafka_resp_err_t error = rd_kafka_event_error(&event); error != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    return failed(error, rd_kafka_event_error_string(&event));
-  }
-  size_t count = 0;
-  const rd_kafka_group_result_t** groups =
-      rd_kafka_ListConsumerGroupOffsets_result_groups(rd_kafka_event_ListConsumerGroupOffsets_result(&event), &count);
-  if (count == 0) return Answer(std::nullopt);
-  if (const rd_kafka_error_t* error = rd_kafka_group_result_error(groups[0])) {
-    return failed(rd_kafka_error_code(error), rd_kafka_error_string(error));
-  }
+  const auto [error, reason, places] = ReadStableOffsets(event);
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return failed(error, reason);
   std::optional<Marker> newest;
   std::string place_of_newest;
-  const rd_kafka_topic_partition_list_t* places = rd_kafka_group_result_partitions(groups[0]);
   for (int i = 0; places != nullptr && i < places->cnt; ++i) {
     const rd_kafka_topic_partition_t& place = places->elems[i];
     if (place.err != RD_KAFKA_RESP_ERR_NO_ERROR) return failed(place.err, rd_kafka_err2str(place.err));
     if (place.offset < 0) continue;
     const std::string name = fmt::format("{} partition {}", place.topic, place.partition);
-    std::optional<Marker> marker;
-    if (place.metadata != nullptr) marker = DecodeMarker({static_cast<const char*>(place.metadata), place.metadata_size});
+    std::optional<Marker> marker = MarkerOf(place);
     if (!marker) {
       return Answer(
           FailedPrecondition("group {} on Kafka at {}: the offset for topic {} is not one that Function Stream wrote: somebody changed the "
@@ -177,9 +153,7 @@ RdKafkaPartitions MarkerGroup::Offsets(const Marker& marker, const std::vector<M
   for (const auto& [topic, partition] : places) {
     rd_kafka_topic_partition_t* element = rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), partition);
     element->offset = static_cast<int64_t>(marker.sequence);
-    element->metadata = rd_kafka_mem_malloc(nullptr, text.size());  // the list frees it
-    element->metadata_size = text.size();
-    std::memcpy(element->metadata, text.data(), text.size());
+    SetMarkerText(*element, text);
   }
   return list;
 }

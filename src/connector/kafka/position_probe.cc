@@ -2,14 +2,9 @@
 
 #include <utility>
 
+#include "connector/kafka/stable_offsets.h"
+
 namespace fs::connector::kafka {
-namespace {
-
-constexpr int kTimeoutMs = 5000;
-
-using RdKafkaGroupQuestion = std::unique_ptr<rd_kafka_ListConsumerGroupOffsets_t, Destroy<rd_kafka_ListConsumerGroupOffsets_destroy>>;
-
-}  // namespace
 
 PositionProbe::PositionProbe(Client& client, std::string topic, std::optional<std::string> group)
     : client_(client),
@@ -26,12 +21,8 @@ void PositionProbe::Ask(const std::vector<int32_t>& partitions) {
   if (!group_) return;
   const RdKafkaPartitions list(rd_kafka_topic_partition_list_new(static_cast<int>(partitions.size())));
   for (const int32_t partition : partitions) rd_kafka_topic_partition_list_add(list.get(), topic_.c_str(), partition);
-  const RdKafkaGroupQuestion question(rd_kafka_ListConsumerGroupOffsets_new(group_->c_str(), list.get()));
-  rd_kafka_ListConsumerGroupOffsets_t* questions[] = {question.get()};
-  const RdKafkaAdminOptions options = OptionsFor(RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, kGroup);
-  // The transaction of an owner that crashed may still be open: until it is decided, nobody knows how far that owner got.
-  RdKafkaError(rd_kafka_AdminOptions_set_require_stable_offsets(options.get(), 1));
-  rd_kafka_ListConsumerGroupOffsets(client_.get(), questions, 1, options.get(), answers_);
+  // Stable: the transaction of an owner that crashed may still be open, and until it is decided nobody knows how far that owner got.
+  AskStableOffsets(*client_.get(), *group_, list.get(), OptionsFor(RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, kGroup), *answers_);
   ++open_questions_;
 }
 
@@ -42,9 +33,7 @@ void PositionProbe::Forget() {
 }
 
 RdKafkaAdminOptions PositionProbe::OptionsFor(rd_kafka_admin_op_t operation, Question question) const {
-  RdKafkaAdminOptions options(rd_kafka_AdminOptions_new(client_.get(), operation));
-  char reason[256];
-  rd_kafka_AdminOptions_set_request_timeout(options.get(), kTimeoutMs, reason, sizeof(reason));
+  RdKafkaAdminOptions options = AdminOptionsFor(*client_.get(), operation);
   // A number in the place of a pointer: what the answer belongs to.
   rd_kafka_AdminOptions_set_opaque(options.get(), reinterpret_cast<void*>(round_ * kQuestions + question));
   return options;
@@ -95,12 +84,9 @@ void PositionProbe::ReadOffsets(rd_kafka_event_t& event, Question question) {
 }
 
 void PositionProbe::ReadGroup(rd_kafka_event_t& event) {
-  size_t count = 0;
-  const rd_kafka_group_result_t** groups =
-      rd_kafka_ListConsumerGroupOffsets_result_groups(rd_kafka_event_ListConsumerGroupOffsets_result(&event), &count);
-  if (count == 0) return NotKnown("an answer without the group");
-  if (const rd_kafka_error_t* error = rd_kafka_group_result_error(groups[0])) return NotKnown(rd_kafka_error_string(error));
-  const rd_kafka_topic_partition_list_t* list = rd_kafka_group_result_partitions(groups[0]);
+  const auto [error, reason, list] = ReadStableOffsets(event);
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return NotKnown(reason);
+  if (list == nullptr) return NotKnown("an answer without the group");
   for (int i = 0; i < list->cnt; ++i) {
     const rd_kafka_topic_partition_t& element = list->elems[i];
     const auto found = facts_.find(element.partition);
@@ -112,7 +98,7 @@ void PositionProbe::ReadGroup(rd_kafka_event_t& event) {
       found->second.status.Update(Unavailable("partition {}: {}", element.partition, rd_kafka_err2str(element.err)));
     } else if (element.offset >= 0) {
       position.committed = element.offset;
-      position.marker = DecodeMarker({static_cast<const char*>(element.metadata), element.metadata_size});
+      position.marker = MarkerOf(element);
     }
   }
 }

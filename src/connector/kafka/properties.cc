@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "connector/kafka/client_properties.h"
+#include "connector/kafka/plain_client.h"
 
 namespace fs::connector::kafka {
 namespace {
@@ -184,15 +185,9 @@ ClientSettings Offline(ClientSettings settings) {
   return settings;
 }
 
-void Silent(const rd_kafka_t*, int, const char*, const char*) noexcept {}
-
 absl::Status Try(rd_kafka_type_t type, RdKafkaConf conf) {
-  rd_kafka_conf_set_log_cb(conf.get(), &Silent);
-  char reason[512] = "";
-  rd_kafka_t* client = rd_kafka_new(type, conf.get(), reason, sizeof(reason));
-  if (client == nullptr) return InvalidArgument("the Kafka client refuses these properties together: {}", reason);
-  static_cast<void>(conf.release());  // rd_kafka_new took it
-  rd_kafka_destroy_flags(client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+  const absl::Status opened = OpenPlainClient(type, std::move(conf)).status();
+  if (!opened.ok()) return InvalidArgument("the Kafka client refuses these properties together: {}", Message(opened));
   return absl::OkStatus();
 }
 

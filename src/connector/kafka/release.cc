@@ -10,7 +10,8 @@
 #include <utility>
 
 #include "base/steady_clock.h"
-#include "connector/kafka/client.h"
+#include "connector/kafka/plain_client.h"
+#include "connector/kafka/stable_offsets.h"
 #include "connector/marker.h"
 #include "observe/log.h"
 
@@ -21,50 +22,26 @@ constexpr std::chrono::seconds kWait(1);
 // The function's last transaction may still be ending.
 constexpr absl::Duration kPatience = absl::Seconds(10);
 constexpr absl::Duration kPause = absl::Milliseconds(100);
-constexpr int kTimeoutMs = 5000;
-
-using PlainClient = std::unique_ptr<rd_kafka_t, Destroy<rd_kafka_destroy>>;
-using RdKafkaGroupQuestion = std::unique_ptr<rd_kafka_ListConsumerGroupOffsets_t, Destroy<rd_kafka_ListConsumerGroupOffsets_destroy>>;
-
-absl::StatusOr<PlainClient> NewClient(rd_kafka_type_t type, RdKafkaConf conf) {
-  rd_kafka_conf_set_log_cb(conf.get(), nullptr);
-  char reason[512] = "";
-  PlainClient client(rd_kafka_new(type, conf.get(), reason, sizeof(reason)));
-  if (client == nullptr) return Unavailable("{}", reason);
-  static_cast<void>(conf.release());  // rd_kafka_new took it
-  return client;
-}
 
 absl::Status StatusOf(rd_kafka_error_t* error) {
   const RdKafkaError owned(error);
   return error == nullptr ? absl::OkStatus() : Unavailable("{}", rd_kafka_error_string(error));
 }
 
-// The offsets that carry the function's marker. Asked by a consumer: a producer that asks a coordinator which is loading crashes in
-// librdkafka 2.12.1.
+// The offsets that carry the function's marker.
 absl::StatusOr<RdKafkaPartitions> Marked(rd_kafka_t& consumer, const InputSettings& input, const std::string& function_id) {
   const RdKafkaQueue answers(rd_kafka_queue_new(&consumer));
-  const RdKafkaAdminOptions options(rd_kafka_AdminOptions_new(&consumer, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS));
-  char reason[256];
-  rd_kafka_AdminOptions_set_request_timeout(options.get(), kTimeoutMs, reason, sizeof(reason));
-  FS_RETURN_IF_ERROR(StatusOf(rd_kafka_AdminOptions_set_require_stable_offsets(options.get(), 1)));
-  const RdKafkaGroupQuestion question(rd_kafka_ListConsumerGroupOffsets_new(input.group_id.c_str(), nullptr));
-  rd_kafka_ListConsumerGroupOffsets_t* questions[] = {question.get()};
-  rd_kafka_ListConsumerGroupOffsets(&consumer, questions, 1, options.get(), answers.get());
-  const RdKafkaEvent event(rd_kafka_queue_poll(answers.get(), kTimeoutMs + 1000));
+  AskStableOffsets(consumer, input.group_id, nullptr, AdminOptionsFor(consumer, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS), *answers);
+  const RdKafkaEvent event(rd_kafka_queue_poll(answers.get(), kAdminTimeoutMs + 1000));
   if (event == nullptr) return Unavailable("no answer");
-  if (rd_kafka_event_error(event.get()) != RD_KAFKA_RESP_ERR_NO_ERROR) return Unavailable("{}", rd_kafka_event_error_string(event.get()));
-  size_t count = 0;
-  const rd_kafka_group_result_t** groups =
-      rd_kafka_ListConsumerGroupOffsets_result_groups(rd_kafka_event_ListConsumerGroupOffsets_result(event.get()), &count);
+  const auto [error, reason, list] = ReadStableOffsets(*event);
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR && error != RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND) return Unavailable("{}", reason);
   RdKafkaPartitions marked(rd_kafka_topic_partition_list_new(8));
-  if (count == 0) return marked;
-  const rd_kafka_topic_partition_list_t* list = rd_kafka_group_result_partitions(groups[0]);
   for (int i = 0; list != nullptr && i < list->cnt; ++i) {
     const rd_kafka_topic_partition_t& element = list->elems[i];
     if (input.topic != element.topic) continue;
     if (element.err != RD_KAFKA_RESP_ERR_NO_ERROR) return Unavailable("{}", rd_kafka_err2str(element.err));
-    const std::optional<Marker> marker = DecodeMarker({static_cast<const char*>(element.metadata), element.metadata_size});
+    const std::optional<Marker> marker = MarkerOf(element);
     if (!marker || marker->owner != function_id) continue;
     rd_kafka_topic_partition_list_add(marked.get(), element.topic, element.partition)->offset = element.offset;
   }
@@ -73,7 +50,7 @@ absl::StatusOr<RdKafkaPartitions> Marked(rd_kafka_t& consumer, const InputSettin
 
 absl::Status Release(const InputSettings& input, const std::string& function_id, absl::Time deadline) {
   FS_ASSIGN_OR_RETURN(RdKafkaConf consumer_conf, ConsumerConf(input, function_id, function_id));
-  FS_ASSIGN_OR_RETURN(const PlainClient consumer, NewClient(RD_KAFKA_CONSUMER, std::move(consumer_conf)));
+  FS_ASSIGN_OR_RETURN(const PlainClient consumer, OpenPlainClient(RD_KAFKA_CONSUMER, std::move(consumer_conf)));
   absl::StatusOr<RdKafkaPartitions> marked = Marked(*consumer, input, function_id);
   for (; !marked.ok() && SteadyNow() < deadline; marked = Marked(*consumer, input, function_id)) absl::SleepFor(kPause);
   FS_RETURN_IF_ERROR(marked.status());
@@ -85,15 +62,15 @@ absl::Status Release(const InputSettings& input, const std::string& function_id,
   std::erase_if(settings.properties, [](const auto& property) { return property.first == "group.instance.id"; });
   FS_ASSIGN_OR_RETURN(RdKafkaConf producer_conf,
                       TransactionalConf(settings, function_id, fmt::format("function-stream.release.{}", function_id), 10'000));
-  FS_ASSIGN_OR_RETURN(const PlainClient producer, NewClient(RD_KAFKA_PRODUCER, std::move(producer_conf)));
-  FS_RETURN_IF_ERROR(StatusOf(rd_kafka_init_transactions(producer.get(), kTimeoutMs)));
+  FS_ASSIGN_OR_RETURN(const PlainClient producer, OpenPlainClient(RD_KAFKA_PRODUCER, std::move(producer_conf)));
+  FS_RETURN_IF_ERROR(StatusOf(rd_kafka_init_transactions(producer.get(), kAdminTimeoutMs)));
   FS_RETURN_IF_ERROR(StatusOf(rd_kafka_begin_transaction(producer.get())));
   // Again, now that the commit follows at once: another member may have gone on in the meantime.
   FS_ASSIGN_OR_RETURN(const RdKafkaPartitions offsets, Marked(*consumer, input, function_id));
   if (offsets->cnt == 0) return absl::OkStatus();
   const RdKafkaGroupMetadata group(rd_kafka_consumer_group_metadata_new(input.group_id.c_str()));
-  FS_RETURN_IF_ERROR(StatusOf(rd_kafka_send_offsets_to_transaction(producer.get(), offsets.get(), group.get(), kTimeoutMs)));
-  return StatusOf(rd_kafka_commit_transaction(producer.get(), kTimeoutMs));
+  FS_RETURN_IF_ERROR(StatusOf(rd_kafka_send_offsets_to_transaction(producer.get(), offsets.get(), group.get(), kAdminTimeoutMs)));
+  return StatusOf(rd_kafka_commit_transaction(producer.get(), kAdminTimeoutMs));
 }
 
 }  // namespace

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <cstring>
 #include <exception>
 #include <utility>
 
 #include "connector/kafka/headers.h"
+#include "connector/kafka/stable_offsets.h"
 #include "observe/log.h"
 
 namespace fs::connector::kafka {
@@ -228,10 +228,7 @@ RdKafkaPartitions KafkaSource::OffsetsOfHeld(const Positions& positions, const M
     if (!assignment_->IsHeld(partition)) continue;
     rd_kafka_topic_partition_t* element = rd_kafka_topic_partition_list_add(list.get(), settings_.topic.c_str(), partition);
     element->offset = offset;
-    if (text.empty()) continue;
-    element->metadata = rd_kafka_mem_malloc(nullptr, text.size());  // the list frees it
-    element->metadata_size = text.size();
-    std::memcpy(element->metadata, text.data(), text.size());
+    if (!text.empty()) SetMarkerText(*element, text);
   }
   return list;
 }

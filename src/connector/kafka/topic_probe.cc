@@ -3,12 +3,12 @@
 #include <utility>
 
 #include "base/steady_clock.h"
+#include "connector/kafka/stable_offsets.h"
 
 namespace fs::connector::kafka {
 namespace {
 
 constexpr absl::Duration kInterval = absl::Seconds(1);
-constexpr int kTimeoutMs = 5000;
 
 }  // namespace
 
@@ -19,9 +19,7 @@ void TopicProbe::Ask() {
   if (is_under_way_ || SteadyNow() - asked_ < kInterval) return;
   const char* name = topic_.c_str();
   const RdKafkaTopicNames names(rd_kafka_TopicCollection_of_topic_names(&name, 1));
-  const RdKafkaAdminOptions options(rd_kafka_AdminOptions_new(client_.get(), RD_KAFKA_ADMIN_OP_DESCRIBETOPICS));
-  char reason[256];
-  rd_kafka_AdminOptions_set_request_timeout(options.get(), kTimeoutMs, reason, sizeof(reason));
+  const RdKafkaAdminOptions options = AdminOptionsFor(*client_.get(), RD_KAFKA_ADMIN_OP_DESCRIBETOPICS);
   rd_kafka_DescribeTopics(client_.get(), names.get(), options.get(), answers_);
   is_under_way_ = true;
   asked_ = SteadyNow();

@@ -216,14 +216,19 @@ TEST(WatermarkStampTest, AForeignStampIsTakenOut) {
   EXPECT_EQ(stamps.Apply(0, record).headers, Header("a", "1") + Header("b", "2") + Stamp("7 me"));
 }
 
-TEST(JsonNumberTest, ReadsTopLevelNumbersOnly) {
-  const std::array<std::pair<std::string_view, std::optional<int64_t>>, 22> cases = {{
+TEST(JsonFieldTest, ReadsTopLevelNumbersOnly) {
+  const std::array<std::pair<std::string_view, std::optional<int64_t>>, 27> cases = {{
       {R"({"t":5})", 5},
       {R"( { "a" : [1,{"t":9}] , "t" : -7 } )", -7},
       {R"({"t":1.9})", 1},
       {R"({"t":1e3})", 1000},
       {R"({"t":1,"t":2})", 2},
       {R"({"a":"\"}","t":3})", 3},
+      {R"({"\u0074":6})", 6},
+      {R"({"a":NaN,"t":5})", 5},
+      {R"({"t":9223372036854775807})", 9223372036854775807},
+      {R"({"t":9223372036854775808})", std::nullopt},
+      {"{\"a\":\"\xff\",\"t\":5}", std::nullopt},
       {R"({"t":"5"})", std::nullopt},
       {R"({"t":null})", std::nullopt},
       {R"({"t":true})", std::nullopt},
@@ -241,10 +246,11 @@ TEST(JsonNumberTest, ReadsTopLevelNumbersOnly) {
       {R"()", std::nullopt},
       {"{\"t", std::nullopt},
   }};
-  for (const auto& [json, expected] : cases) EXPECT_EQ(JsonNumber(json, "t"), expected) << json;
+  JsonField field("t");
+  for (const auto& [json, expected] : cases) EXPECT_EQ(field.NumberIn(json), expected) << json;
   const std::string deep = "{\"a\":" + std::string(1'000'000, '[') + std::string(1'000'000, ']') + ",\"t\":4}";
-  EXPECT_EQ(JsonNumber(deep, "t"), 4);
-  EXPECT_EQ(JsonNumber(std::string_view(deep).substr(0, 1'000'000), "t"), std::nullopt);
+  EXPECT_EQ(field.NumberIn(deep), 4);
+  EXPECT_EQ(field.NumberIn(std::string_view(deep).substr(0, 1'000'000)), std::nullopt);
 }
 
 }  // namespace

@@ -44,7 +44,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="one round of MetricProcessor with a quarter of the messages, about 3 minutes")
     parser.add_argument("--json", type=Path, help="writes every run and figure there")
     parser.add_argument("--markdown", type=Path, help="writes the tables there, else to stdout")
-    parser.add_argument("--latency", type=Path, help="the JSON of bench/latency.py, for the tables")
+    parser.add_argument("--latency", type=Path, help="what bench/latency.py printed, for the tables")
     parser.add_argument("--install-only", action="store_true", help="makes the peers' environments and ends")
     return parser.parse_args()
 
@@ -127,7 +127,7 @@ def main() -> int:
 
     about = machine.describe()
     date = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
-    latency = json.loads(options.latency.read_text())["lines"] if options.latency else []
+    latency = report.latency_table(options.latency.read_text(encoding="utf-8")) if options.latency else []
     command = " ".join(["./dev bench peers", *options_told(sys.argv[1:])])
     text = report.document(results, about, date, command, lambda key: SYSTEMS[key].product.version(made), missing, latency)
     if options.markdown:

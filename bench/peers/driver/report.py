@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -203,6 +204,22 @@ def document(
         for one, failure in failures:
             lines += [f"{SYSTEMS[one.system].title}, {one.workload}:", "", "```", *failure.splitlines(), "```", ""]
     return "\n".join(lines).replace("\n\n\n", "\n\n").rstrip() + "\n"
+
+
+def latency_table(printed: str) -> list[str]:
+    """Markdown, of the line of JSON at the end of what bench/latency.py prints: milliseconds by what was measured and percentile."""
+    try:
+        figures = json.loads(printed.splitlines()[-1])
+    except (ValueError, IndexError):
+        return ["Not measured: bench/latency.py printed no figures."]
+    percentiles = list(dict.fromkeys(name for row in figures.values() for name in row))
+    lines = [
+        "Milliseconds, clients included: a message on its own to an idle function, and each of 5,000 a second; a function from its creation.",
+        "",
+        f"| | {' | '.join(percentiles)} |",
+        f"|---|{'---:|' * len(percentiles)}",
+    ]
+    return lines + [f"| {what} | {' | '.join(_number(row.get(name), 2) for name in percentiles)} |" for what, row in figures.items()]
 
 
 def _number(value: float | None, digits: int) -> str:

@@ -5,7 +5,7 @@ from peers.driver.environments import reason_in
 from peers.driver.figures import Sample, Window, cpu_per_message_us, window_of
 from peers.driver.machine import Usage
 from peers.driver.measure import Result, messages_for
-from peers.driver.report import TARGETS, document, load_note, summarize, targets
+from peers.driver.report import TARGETS, document, latency_table, load_note, summarize, targets
 from peers.driver.systems import SYSTEMS, systems_for
 
 
@@ -102,3 +102,15 @@ def test_the_reason_is_the_first_error_of_pip_else_the_last_line():
     assert reason_in("building\nERROR: no wheel\nERROR: failed\ndev: failed\n") == "ERROR: no wheel"
     assert reason_in("dev: none of Python 3.12 is here\n") == "dev: none of Python 3.12 is here"
     assert reason_in("") == "no reason given"
+
+
+def test_latencies_are_taken_from_the_last_line():
+    printed = 'milliseconds   p50   p99\n{"kafka, single": {"p50": 1.234, "p99": 5.6}, "create": {"p50": 1200}}\n'
+    assert latency_table(printed)[2:] == [
+        "| | p50 | p99 |",
+        "|---|---:|---:|",
+        "| kafka, single | 1.23 | 5.60 |",
+        "| create | 1,200.00 |  |",
+    ]
+    assert "Not measured" in latency_table("Traceback\n")[0]
+    assert "Not measured" in latency_table("")[0]

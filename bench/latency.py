@@ -77,12 +77,7 @@ def kafka_single(kafka: Kafka, name: str, count: int) -> list[float]:
 
 
 def kafka_reader(kafka: Kafka, topic: str) -> Consumer:
-    settings = {
-        "bootstrap.servers": kafka.bootstrap_servers,
-        "group.id": "bench",
-        "isolation.level": "read_committed",
-        "fetch.wait.max.ms": 10,
-    }
+    settings = {"bootstrap.servers": kafka.bootstrap_servers, "group.id": "bench", "isolation.level": "read_committed", "fetch.wait.max.ms": 10}
     reader = Consumer(settings)
     reader.assign([TopicPartition(topic, 0, 0)])
     return reader

@@ -219,7 +219,9 @@ def latency_table(printed: str) -> list[str]:
         f"| | {' | '.join(percentiles)} |",
         f"|---|{'---:|' * len(percentiles)}",
     ]
-    return lines + [f"| {what} | {' | '.join(_number(row.get(name), 2) for name in percentiles)} |" for what, row in figures.items()]
+    for what, row in figures.items():
+        lines.append(f"| {what} | {' | '.join(_number(row.get(name), 2) for name in percentiles)} |")
+    return lines
 
 
 def _number(value: float | None, digits: int) -> str:

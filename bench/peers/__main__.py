@@ -103,39 +103,37 @@ def main() -> int:
     share = QUICK_SHARE if options.quick else 1.0
     wanted: dict[Workload, int] = {WORKLOADS[name]: options.messages or int(WORKLOADS[name].messages * share) for name in names}
 
+    rounds = 1 if options.quick else options.rounds
+    runs = [(SYSTEMS[key], WORKLOADS[name]) for name in names for key in plan[name] if key not in missing]
     results: list[Result] = []
-    with tempfile.TemporaryDirectory(prefix="peers-") as folder:
-        broker = Broker(Path(folder) / "kafka")
-        try:
+    try:
+        with tempfile.TemporaryDirectory(prefix="peers-") as folder, Broker(Path(folder) / "kafka") as broker:
             runner = Runner(broker, made, Path(folder) / "runs")
             say("writing the inputs")
             runner.prepare(wanted)
             longest = max(wanted, key=lambda workload: wanted[workload])
             if wanted[longest] >= WARM_UP_MESSAGES:  # the broker compiles itself on this
                 runner.run(SYSTEMS["function-stream-alo"], longest, WARM_UP_MESSAGES)
-            for _ in range(1 if options.quick else options.rounds):
-                for name in names:
-                    for key in (key for key in plan[name] if key not in missing):
-                        result = runner.run(SYSTEMS[key], WORKLOADS[name], messages_for(SYSTEMS[key], wanted[WORKLOADS[name]]))
-                        show(result)
-                        results.append(result)
-        except KeyboardInterrupt:
-            say("interrupted")
-            return 130
-        finally:
-            broker.close()
+            for system, workload in runs * rounds:
+                result = runner.run(system, workload, messages_for(system, wanted[workload]))
+                show(result)
+                results.append(result)
+    except KeyboardInterrupt:
+        say("interrupted")
+        return 130
 
     about = machine.describe()
     date = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
     latency = report.latency_table(options.latency.read_text(encoding="utf-8")) if options.latency else []
     command = " ".join(["./dev bench peers", *options_told(sys.argv[1:])])
-    text = report.document(results, about, date, command, lambda key: SYSTEMS[key].product.version(made), missing, latency)
+    versions = {key: SYSTEMS[key].product.version(made) for key in keys if key not in missing}
+    text = report.document(results, about, date, command, versions, missing, latency)
     if options.markdown:
         options.markdown.write_text(text, encoding="utf-8")
     else:
         print(text)
     if options.json:
-        whole = {"date": date, "machine": about, "missing": missing, "runs": [one.as_dict() for one in results]}
+        whole = {"date": date, "machine": about, "versions": versions, "missing": missing, "runs": [one.as_dict() for one in results]}
         options.json.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
     return 1 if any(map(is_broken, results)) else 0
 

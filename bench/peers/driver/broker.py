@@ -18,16 +18,23 @@ _QUIET = 2  # the broker goes away before its clients do
 
 
 class Broker:
-    """A broker for throughput. One partition a topic, so that the order of the output is the order of the work."""
+    """A broker for throughput, up within `with`. One partition a topic, so that the order of the output is the order of the work."""
 
     def __init__(self, folder: Path) -> None:
         os.environ.setdefault("FS_KAFKA_JIT", "full")
         os.environ.setdefault("FS_KAFKA_HEAP", "1g")
         self._folder = folder
         self._kafka = Kafka(folder)
-        self._kafka.start()
+
+    def __enter__(self) -> Broker:
+        try:
+            self._kafka.start()
+        except BaseException:  # Ctrl-C: it may have started
+            self._kafka.kill9()
+            raise
         self._reader = self._consumer("peers-reader")
         self._admin = AdminClient({"bootstrap.servers": self.address, "log_level": _QUIET})
+        return self
 
     @property
     def address(self) -> str:
@@ -37,7 +44,7 @@ class Broker:
     def pid(self) -> int:
         return int((self._folder / "pid").read_text())
 
-    def close(self) -> None:
+    def __exit__(self, *_: object) -> None:
         self._reader.close()
         self._kafka.kill9()
 

@@ -8,13 +8,15 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from confluent_kafka import KafkaException
+
 from .broker import Broker
 from .figures import cpu_per_message_us, window_of
 from .machine import Usage
 from .processes import Process
 from .products import Environments, Task
 from .systems import System
-from .verify import Expectation, due, verify
+from .verify import Expectation, Verdict, due, verify
 from .workloads import Workload
 
 POLL_S = 0.05
@@ -85,7 +87,11 @@ class Runner:
         finally:
             process.end()
         result.others_cores = Usage.now(self._broker.pid).cores_of_others_since(before, process.cpu_s)
-        verdict = verify(self._broker.read(task.target), expectation, messages)
+        try:
+            verdict = verify(self._broker.read(task.target), expectation, messages)
+        except (AssertionError, KafkaException) as error:
+            verdict = Verdict()
+            result.failure = f"what it wrote could not be read: {error}"
         result.outputs, result.lost, result.duplicates, result.wrong = verdict.outputs, verdict.lost, verdict.duplicates, verdict.wrong
         result.memory_mib = process.peak_memory_bytes / (1 << 20)
         if verdict.appended:

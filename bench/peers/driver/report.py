@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .measure import Result
@@ -105,7 +105,7 @@ TARGETS = (
 )
 
 
-def table(workload: str, summaries: Sequence[Summary], versions: Callable[[str], str], missing: dict[str, str]) -> list[str]:
+def table(workload: str, summaries: Sequence[Summary], versions: Mapping[str, str], missing: Mapping[str, str]) -> list[str]:
     """Markdown. Systems that could not run have a row with the reason."""
     rows = {one.system: one for one in summaries if one.workload == workload}
     ours = rows.get(OURS)
@@ -116,7 +116,7 @@ def table(workload: str, summaries: Sequence[Summary], versions: Callable[[str],
     ]
     for key in [*rows, *(key for key in missing if key not in rows and workload == "metric")]:
         system = SYSTEMS[key]
-        begin = f"| {system.title} | {versions(key)} | {system.promise} "
+        begin = f"| {system.title} | {versions.get(key, '')} | {system.promise} "
         row = rows.get(key)
         if row is None:
             lines.append(f"{begin}| not run: {_cell(missing[key])} | | | | | |")
@@ -160,11 +160,11 @@ def load_note(results: Sequence[Result], cores: str) -> str:
 
 def document(
     results: Sequence[Result],
-    machine: dict[str, str],
+    machine: Mapping[str, str],
     date: str,
     command: str,
-    versions: Callable[[str], str],
-    missing: dict[str, str],
+    versions: Mapping[str, str],
+    missing: Mapping[str, str],
     latency: Sequence[str],
 ) -> str:
     """The whole of docs/benchmarks.md."""
@@ -214,7 +214,7 @@ def latency_table(printed: str) -> list[str]:
         return ["Not measured: bench/latency.py printed no figures."]
     percentiles = list(dict.fromkeys(name for row in figures.values() for name in row))
     lines = [
-        "Milliseconds, clients included: a message on its own to an idle function, and each of 5,000 a second; a function from its creation.",
+        "Milliseconds, clients included: a message alone to an idle function, each of 5,000 a second, and a function from its creation.",
         "",
         f"| | {' | '.join(percentiles)} |",
         f"|---|{'---:|' * len(percentiles)}",

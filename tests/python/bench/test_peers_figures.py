@@ -79,9 +79,9 @@ def test_a_peer_that_could_not_be_had_stands_in_the_table_with_its_reason():
     machine = {"cores": "2", "cpu": "a CPU", "memory": "8 GiB", "system": "Debian"}
     results = [result("function-stream", 3000), result("bytewax", None, failure="no new output for 60 s; the end of its log:\nTraceback")]
     text = document(
-        results, machine, "today", "./dev bench peers", lambda key: f"{key} 1.0", {"flink": "flink: no wheel | for this Python"}, []
+        results, machine, "today", "./dev bench peers", {"function-stream": "1.0"}, {"flink": "flink: no wheel | for this Python"}, []
     )
-    assert "| PyFlink, exactly-once, 1 s | flink 1.0 | exactly once | not run: flink: no wheel \\| for this Python |" in text
+    assert "| PyFlink, exactly-once, 1 s |  | exactly once | not run: flink: no wheel \\| for this Python |" in text
     assert "failed: no new output for 60 s" in text
     assert "Traceback" in text
     assert "| 3,000 |" in text

@@ -115,7 +115,7 @@ def main() -> int:
             if wanted[longest] >= WARM_UP_MESSAGES:  # the broker compiles itself on this
                 runner.run(SYSTEMS["function-stream-alo"], longest, WARM_UP_MESSAGES)
             for system, workload in runs * rounds:
-                result = runner.run(system, workload, messages_for(system, wanted[workload]))
+                result = runner.run(system, workload, messages_for(system, workload, wanted[workload]))
                 show(result)
                 results.append(result)
     except KeyboardInterrupt:

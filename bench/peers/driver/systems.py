@@ -15,7 +15,7 @@ NOT_STATE = "; state is lost"
 class System:
     """`promise`: what is so after a crash.
 
-    `share`: the part of a workload's messages that it gets, so that a slow one does not take all the time.
+    `share`: the part of MetricProcessor's messages that it gets, so that a slow one does not take all the time.
     """
 
     key: str
@@ -44,16 +44,17 @@ SYSTEMS = {
             CONFLUENT,
             EXACTLY_ONCE + NOT_STATE,
             how("transactional"),
+            0.6,
         ),
-        System("confluent", "confluent-kafka loop, plain", CONFLUENT, AT_LEAST_ONCE + NOT_STATE, how("plain")),
+        System("confluent", "confluent-kafka loop, plain", CONFLUENT, AT_LEAST_ONCE + NOT_STATE, how("plain"), 0.6),
         System("kafka-streams", "Kafka Streams (Java), exactly-once v2, 1 s", KAFKA_STREAMS, EXACTLY_ONCE, how("exactly_once_v2")),
         System("kafka-streams-alo", "Kafka Streams (Java), at-least-once, 1 s", KAFKA_STREAMS, AT_LEAST_ONCE, how("at_least_once")),
-        System("bytewax", "Bytewax, snapshots each 1 s", BYTEWAX, AT_LEAST_ONCE, {"PEERS_SNAPSHOT_S": "1"}, 0.6),
-        System("bytewax-plain", "Bytewax, no snapshots", BYTEWAX, "all begins anew", share=0.6),
-        System("quix", "Quix Streams, exactly-once, 1 s", QUIX, EXACTLY_ONCE, how("exactly-once"), 0.5),
-        System("quix-alo", "Quix Streams, at-least-once, 1 s", QUIX, AT_LEAST_ONCE, how("at-least-once"), 0.5),
-        System("flink", "PyFlink, exactly-once, 1 s", FLINK, EXACTLY_ONCE, how("exactly-once"), 0.2),
-        System("faust", "Faust, at-least-once, RocksDB", FAUST, AT_LEAST_ONCE, how("at_least_once"), 0.025),
+        System("bytewax", "Bytewax, snapshots each 1 s", BYTEWAX, AT_LEAST_ONCE, {"PEERS_SNAPSHOT_S": "1"}, 0.4),
+        System("bytewax-plain", "Bytewax, no snapshots", BYTEWAX, "all begins anew", share=0.4),
+        System("quix", "Quix Streams, exactly-once, 1 s", QUIX, EXACTLY_ONCE, how("exactly-once"), 0.3),
+        System("quix-alo", "Quix Streams, at-least-once, 1 s", QUIX, AT_LEAST_ONCE, how("at-least-once"), 0.3),
+        System("flink", "PyFlink, exactly-once, 1 s", FLINK, EXACTLY_ONCE, how("exactly-once"), 0.15),
+        System("faust", "Faust, at-least-once, RocksDB", FAUST, AT_LEAST_ONCE, how("at_least_once"), 0.015),
         System(
             "librdkafka-transactional",
             "C++ and librdkafka alone, transactional, 1 s",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -35,15 +36,7 @@ class Verdict:
 
 def due(expectation: Expectation, messages: int) -> int:
     """How many outputs are due after so many messages."""
-    positions = expectation.positions
-    low, high = 0, len(positions)
-    while low < high:
-        middle = (low + high) // 2
-        if positions[middle] <= messages:
-            low = middle + 1
-        else:
-            high = middle
-    return low
+    return bisect_right(expectation.positions, messages)
 
 
 def verify(outputs: Iterable[tuple[float, bytes]], expectation: Expectation, messages: int) -> Verdict:

@@ -40,7 +40,7 @@ WORKLOADS = {
             "events",
             BENCH / "functions" / "metric.py",
             "MetricProcessor",
-            600_000,
+            1_000_000,
             events.generate,
             events.Totals,
         ),

@@ -7,6 +7,7 @@ from peers.driver.machine import Usage
 from peers.driver.measure import Result, messages_for
 from peers.driver.report import TARGETS, document, latency_table, load_note, summarize, targets
 from peers.driver.systems import SYSTEMS, systems_for
+from peers.driver.workloads import WORKLOADS
 
 
 def test_the_rate_is_that_between_the_first_and_the_last_tenth():
@@ -93,9 +94,11 @@ def test_the_load_of_the_machine_is_told():
 
 
 def test_slow_systems_get_their_share_of_the_messages():
-    assert messages_for(SYSTEMS["function-stream"], 600_000) == 600_000
-    assert messages_for(SYSTEMS["faust"], 600_000) == 15_000
-    assert messages_for(SYSTEMS["faust"], 10_000) == 1000
+    metric, windows = WORKLOADS["metric"], WORKLOADS["windows"]
+    assert messages_for(SYSTEMS["function-stream"], metric, 600_000) == 600_000
+    assert messages_for(SYSTEMS["faust"], metric, 600_000) == 9000
+    assert messages_for(SYSTEMS["faust"], metric, 10_000) == 1000
+    assert messages_for(SYSTEMS["confluent-transactional"], windows, 10_000) == 10_000
 
 
 def test_the_reason_is_the_first_error_of_pip_else_the_last_line():

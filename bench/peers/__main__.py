@@ -24,7 +24,7 @@ from .driver.broker import Broker  # noqa: E402
 from .driver.environments import Environment, prepare  # noqa: E402
 from .driver.measure import Result, Runner, messages_for  # noqa: E402
 from .driver.systems import SYSTEMS, systems_for  # noqa: E402
-from .driver.workloads import WORKLOADS, Workload  # noqa: E402
+from .driver.workloads import WORKLOADS  # noqa: E402
 
 QUICK_SHARE = 0.25
 WARM_UP_MESSAGES = 100_000
@@ -41,7 +41,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--payload", nargs="+", choices=list(WORKLOADS), metavar="NAME", help=f"only these: {', '.join(WORKLOADS)}")
     parser.add_argument("--messages", type=int, help="of each payload, instead of its own number; slow systems get a part of it")
     parser.add_argument("--rounds", type=int, default=3, help="how often each system runs (3)")
-    parser.add_argument("--quick", action="store_true", help="one round of MetricProcessor with a quarter of the messages, about 3 minutes")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="one round with a quarter of the messages, of MetricProcessor where nothing else is said: 3 minutes",
+    )
     parser.add_argument("--json", type=Path, help="writes every run and figure there")
     parser.add_argument("--markdown", type=Path, help="writes the tables there, else to stdout")
     parser.add_argument("--latency", type=Path, help="what bench/latency.py printed, for the tables")
@@ -101,7 +105,8 @@ def main() -> int:
         return 2 if any(one.reason for one in made.values()) else 0
     missing = {key: reason for key in keys if (reason := SYSTEMS[key].product.missing(made))}
     share = QUICK_SHARE if options.quick else 1.0
-    wanted: dict[Workload, int] = {WORKLOADS[name]: options.messages or int(WORKLOADS[name].messages * share) for name in names}
+    chosen = [WORKLOADS[name] for name in names]
+    wanted = {workload: max(workload.least, options.messages or int(workload.messages * share)) for workload in chosen}
 
     rounds = 1 if options.quick else options.rounds
     runs = [(SYSTEMS[key], WORKLOADS[name]) for name in names for key in plan[name] if key not in missing]

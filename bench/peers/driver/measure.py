@@ -20,7 +20,8 @@ from .verify import Expectation, Verdict, due, verify
 from .workloads import Workload
 
 POLL_S = 0.05
-# A system that has written nothing for so long has stopped, or never started.
+# A system that has written nothing for so long has never started, or has stopped.
+START_S = 180.0
 STALL_S = 60.0
 
 
@@ -119,8 +120,9 @@ class Runner:
                     return ""
             if process.exit_code is not None:
                 return f"it ended with code {process.exit_code}"
-            if time.monotonic() - moved > STALL_S:
-                return f"no new output for {STALL_S:.0f} s"
+            limit = STALL_S if seen > 0 else START_S
+            if time.monotonic() - moved > limit:
+                return f"no {'new ' if seen > 0 else ''}output for {limit:.0f} s"
             time.sleep(POLL_S)
 
     @staticmethod

@@ -17,7 +17,7 @@ FUNCTIONS = BENCH / "peers" / "functions"
 class Workload:
     """One kind of work. Workloads of one `topic` read the same messages.
 
-    `has_large_state`: native Python keeps it in RocksDB, not in a dict.
+    `least`: messages without which nothing can be told. `has_large_state`: native Python keeps it in RocksDB, not in a dict.
     """
 
     name: str
@@ -29,6 +29,7 @@ class Workload:
     generate: Callable[[int], Iterator[bytes]]
     expect: Callable[[int], Expectation]
     has_large_state: bool = False
+    least: int = 1000
 
 
 WORKLOADS = {
@@ -105,6 +106,7 @@ WORKLOADS = {
             key_values.generate,
             key_values.Sums,
             has_large_state=True,
+            least=20 * key_values.MAKING,
         ),
     )
 }

@@ -111,6 +111,7 @@ def main() -> int:
     rounds = 1 if options.quick else options.rounds
     runs = [(SYSTEMS[key], WORKLOADS[name]) for name in names for key in plan[name] if key not in missing]
     results: list[Result] = []
+    is_whole = True
     try:
         with tempfile.TemporaryDirectory(prefix="peers-") as folder, Broker(Path(folder) / "kafka") as broker:
             runner = Runner(broker, made, Path(folder) / "runs")
@@ -124,8 +125,8 @@ def main() -> int:
                 show(result)
                 results.append(result)
     except KeyboardInterrupt:
-        say("interrupted")
-        return 130
+        say("interrupted; what there is:")
+        is_whole = False
 
     about = machine.describe()
     date = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
@@ -133,13 +134,15 @@ def main() -> int:
     command = " ".join(["./dev bench peers", *options_told(sys.argv[1:])])
     versions = {key: SYSTEMS[key].product.version(made) for key in keys if key not in missing}
     text = report.document(results, about, date, command, versions, missing, latency)
-    if options.markdown:
+    if options.markdown and is_whole:
         options.markdown.write_text(text, encoding="utf-8")
     else:
         print(text)
     if options.json:
         whole = {"date": date, "machine": about, "versions": versions, "missing": missing, "runs": [one.as_dict() for one in results]}
         options.json.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
+    if not is_whole:
+        return 130
     return 1 if any(map(is_broken, results)) else 0
 
 

@@ -70,6 +70,17 @@ void AddCounts(Description& all, const Description& one) {
   all.checkpoint_seconds.Add(one.checkpoint_seconds);
   all.memory_bytes += one.memory_bytes;
   all.state_bytes += one.state_bytes;
+  all.memory_limit_bytes += one.memory_limit_bytes;
+  all.state_limit_bytes += one.state_limit_bytes;
+  for (size_t i = 0; i < all.limits.size(); ++i) {
+    all.limits[i].used = std::max(all.limits[i].used, one.limits[i].used);
+    all.limits[i].refused += one.limits[i].refused;
+  }
+}
+
+std::optional<int64_t> Least(std::optional<int64_t> one, std::optional<int64_t> other) {
+  if (!one || !other) return one ? one : other;
+  return std::min(*one, *other);
 }
 
 }  // namespace
@@ -101,7 +112,11 @@ Description Merge(std::vector<Description> instances) {
       const Description& one = instances[i];
       AddCounts(all, one);
       all.positions.insert(all.positions.end(), one.positions.begin(), one.positions.end());
-      if (one.watermark_ms) all.watermark_ms = std::min(all.watermark_ms.value_or(*one.watermark_ms), *one.watermark_ms);
+      all.watermark_ms = Least(all.watermark_ms, one.watermark_ms);
+      for (size_t source = 0; source < one.source_watermarks_ms.size(); ++source) {
+        all.source_watermarks_ms[source] = Least(all.source_watermarks_ms[source], one.source_watermarks_ms[source]);
+      }
+      all.observed_ms = std::min(all.observed_ms, one.observed_ms);
     }
     all.rates.SetPercentiles();
     std::sort(all.positions.begin(), all.positions.end(),
@@ -124,13 +139,26 @@ InstanceGroup::~InstanceGroup() {
   Join();
 }
 
-absl::Status InstanceGroup::OpenLog() {
+absl::StatusOr<std::shared_ptr<observe::FunctionLog>> InstanceGroup::OpenLog() {
+  config::FunctionLimits limits = function_->config.limits;
+  FS_RETURN_IF_ERROR(config::ApplyCaps(environment_.limit_caps, limits));
   observe::FunctionLog::Options options;
+  options.limit_bytes = limits.log_bytes();
+  options.lines_per_second = static_cast<uint64_t>(limits.log_lines_per_second);
+  options.bytes_per_second = limits.log_bytes_per_second();
+  options.use = &log_use_;
   options.dropped_lines = &log_lines_dropped_;
   options.followers = log_followers_;
-  FS_ASSIGN_OR_RETURN(log_, observe::FunctionLog::Open(environment_.log_dir, function_->name, options));
-  return absl::OkStatus();
+  return observe::FunctionLog::Open(environment_.log_dir, function_->name, options);
 }
+
+InstanceGroup::StopTurn::StopTurn(InstanceGroup& group) : group_(group) {
+  for (const auto& task : group_.tasks_) task->AddWaitingStops(1);
+  group_.lifecycle_.Lock();
+  for (const auto& task : group_.tasks_) task->AddWaitingStops(-1);
+}
+
+InstanceGroup::StopTurn::~StopTurn() { group_.lifecycle_.Unlock(); }
 
 absl::Status InstanceGroup::Start(StartMode mode) {
   if (is_alive()) {
@@ -139,21 +167,22 @@ absl::Status InstanceGroup::Start(StartMode mode) {
     RequestStop();
   }
   Join();
-  FS_RETURN_IF_ERROR(OpenLog());
+  FS_ASSIGN_OR_RETURN(const std::shared_ptr<observe::FunctionLog> function_log, OpenLog());
   absl::Status status;
   {
     absl::MutexLock lock(&start_mutex_);
     has_failed_.store(false);
     failure_ = absl::OkStatus();
     for (size_t i = 0; i < tasks_.size() && status.ok(); ++i) {
-      std::shared_ptr<observe::FunctionLog> log = log_;
-      if (tasks_.size() > 1) log = std::make_shared<InstanceLog>(log_, static_cast<uint32_t>(i));
+      std::shared_ptr<observe::FunctionLog> log = function_log;
+      if (tasks_.size() > 1) log = std::make_shared<InstanceLog>(function_log, static_cast<uint32_t>(i));
       status = tasks_[i]->Start(mode, std::move(log));
     }
   }
-  if (status.ok()) return status;
-  RequestStop();
-  Join();
+  if (!status.ok() && is_alive()) {
+    RequestStop();
+    Join();
+  }
   return status;
 }
 
@@ -180,6 +209,10 @@ void InstanceGroup::Fail(uint32_t failed, const absl::Status& reason) {
 
 void InstanceGroup::Release() {
   for (const auto& task : tasks_) task->Release();
+}
+
+void InstanceGroup::SetFailed(const absl::Status& reason) {
+  for (const auto& task : tasks_) task->SetFailed(reason);
 }
 
 void InstanceGroup::RequestStop() {
@@ -224,7 +257,6 @@ absl::Status InstanceGroup::CheckRetention() const {
 }
 
 absl::Status InstanceGroup::Destroy() {
-  log_.reset();
   log_followers_->End();
   absl::Status status;
   // The first goes last: as long as it is there, a restart finds the function's leftovers by its name.
@@ -232,7 +264,7 @@ absl::Status InstanceGroup::Destroy() {
   status.Update(observe::FunctionLog::Remove(environment_.log_dir, function_->name));
   for (const auto& [type, connector] : environment_.connectors->all()) {
     std::vector<config::Endpoint> inputs, outputs;
-    const auto is_its = [&type = type](const config::Endpoint& endpoint) { return endpoint.type == type; };
+    const auto is_its = [&wanted = type](const config::Endpoint& endpoint) { return endpoint.type == wanted; };
     for (const auto& group : function_->config.input_groups) std::ranges::copy_if(group.inputs, std::back_inserter(inputs), is_its);
     std::ranges::copy_if(function_->config.outputs, std::back_inserter(outputs), is_its);
     status.Update(connector->ForgetFunction(function_->state_id, function_->instance_count, inputs, outputs));
@@ -246,6 +278,9 @@ Description InstanceGroup::Describe() const {
   for (const auto& task : tasks_) instances.push_back(task->Describe());
   Description all = Merge(std::move(instances));
   all.log_lines_dropped = log_lines_dropped_.load(std::memory_order_relaxed);
+  for (const Limit limit : {Limit::kLogLines, Limit::kLogBytes}) {
+    all.limits[static_cast<size_t>(limit)] = {log_use_.used(limit), log_use_.refused(limit)};
+  }
   return all;
 }
 

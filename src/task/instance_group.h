@@ -2,7 +2,8 @@
 //
 // Owned by the Supervisor, thread-safe. Each instance is a Task, with a thread, partitions (partition_split.h), state, decider and restarts
 // of its own: one that fails restarts alone, and the others go on. One that is beyond its restarts, or failed for good, ends the function:
-// the others are stopped, each with its final checkpoint, and the function is FAILED with the reason of the first. The log is one for all.
+// the others are stopped, each with its final checkpoint, and the function is FAILED with the reason of the first. The log is one for all,
+// open as long as one of them runs.
 #ifndef FUNCTION_STREAM_TASK_INSTANCE_GROUP_H_
 #define FUNCTION_STREAM_TASK_INSTANCE_GROUP_H_
 
@@ -35,6 +36,7 @@ class InstanceGroup {
   [[nodiscard]] absl::Status Start(StartMode mode);
   [[nodiscard]] absl::Status WaitUntilRunning();
   void Release();
+  void SetFailed(const absl::Status& reason);
   void RequestStop();
   void Join();
   [[nodiscard]] bool WaitEnded(absl::Time deadline);
@@ -62,11 +64,22 @@ class InstanceGroup {
 
   // Serialises start, stop and drop of this function; the Supervisor's calls hold it.
   absl::Mutex& lifecycle() { return lifecycle_; }
+  // The same for a stop or a drop: where a start holds it and waits for the user's code, it is the start that ends.
+  class StopTurn {
+   public:
+    explicit StopTurn(InstanceGroup& group);
+    ~StopTurn();
+    StopTurn(const StopTurn&) = delete;
+    StopTurn& operator=(const StopTurn&) = delete;
+
+   private:
+    InstanceGroup& group_;
+  };
 
  private:
   // An instance has failed for good, on its thread.
   void Fail(uint32_t failed, const absl::Status& reason);
-  [[nodiscard]] absl::Status OpenLog();
+  [[nodiscard]] absl::StatusOr<std::shared_ptr<observe::FunctionLog>> OpenLog();
 
   const TaskEnvironment environment_;
   const std::shared_ptr<const catalog::Function> function_;
@@ -74,7 +87,7 @@ class InstanceGroup {
 
   const std::shared_ptr<observe::LogFollowers> log_followers_ = std::make_shared<observe::LogFollowers>();
   std::atomic<uint64_t> log_lines_dropped_{0};
-  std::shared_ptr<observe::FunctionLog> log_;  // of the running instances
+  LimitUse log_use_;
 
   absl::Mutex start_mutex_;  // so that whoever fails at once finds all others started
   std::atomic<bool> has_failed_{false};

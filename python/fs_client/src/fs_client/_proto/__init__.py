@@ -1,3 +1,3 @@
 """Generated from proto/function_stream.proto by scripts/generate_stubs.sh; not for editing."""
 
-PROTO_SHA256 = "5a00d64950ef6865e67c6b1e63c8a31aaed9763cb2b5b6e1803e3e4e25acfb97"
+PROTO_SHA256 = "b9b762a7aff91589a9b7903c018e54d20a39d5877d7bcec9e4072c8bb31240b7"

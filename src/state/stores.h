@@ -77,14 +77,17 @@ class State final : public FunctionState {
   // On database keys.
   absl::StatusOr<std::optional<std::string_view>> Read(std::string_view key);
   absl::Status CheckWrite(std::string_view key, size_t value_bytes) const;
+  // Whether so much more may wait for a checkpoint.
+  absl::Status CheckPending(size_t bytes) const;
   // For what makes the state larger.
   absl::Status CheckGrowth(size_t bytes) { return size_limit_.Check(overlay_.pending_payload_bytes() + bytes); }
   absl::Status Append(std::string_view key, std::string_view operand);
   absl::Status DeleteBetween(std::string_view lower, std::string upper);
-  std::unique_ptr<KvIterator> NewIterator(std::string_view lower, std::string upper, size_t prefix_bytes);
+  absl::StatusOr<std::unique_ptr<KvIterator>> NewIterator(std::string_view lower, std::string upper, size_t prefix_bytes);
 
   std::unique_ptr<Database> database_;
   Overlay overlay_;
+  size_t copied_bytes_ = 0;  // by open iterators
   SizeLimit size_limit_;
   rocksdb::PinnableSlice pinned_;  // the value read last, if the overlay does not keep it
   std::string key_;                // the database key in hand

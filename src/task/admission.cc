@@ -21,7 +21,7 @@ absl::StatusOr<Admission::Place> Admission::Enter(uint64_t memory_bytes) {
   absl::MutexLock lock(&mutex_);
   if (running_ >= limit_running_) {
     ++refused_running_;
-    return ResourceExhausted("{} functions run, which is the limit (limits.running_functions of the server); stop one first", running_);
+    return ResourceExhausted("{} functions run, which is the limit (limits.running_functions); stop one first", running_);
   }
   if (limit_memory_bytes_ > 0 && memory_bytes_ + memory_bytes > limit_memory_bytes_) {
     ++refused_memory_;

@@ -24,6 +24,7 @@ std::string NewStateId(std::string_view name) {
 
 // What a function did to itself while being created is the request's fault, not the server's.
 absl::Status AsCreateError(const absl::Status& status) {
+  if (absl::IsCancelled(status)) return AlreadyExists("it was stopped before it ran: {}", Message(status));
   const bool is_guest_limit = absl::IsDeadlineExceeded(status) || absl::IsResourceExhausted(status) || absl::IsAborted(status);
   return is_guest_limit ? absl::Status(absl::StatusCode::kInvalidArgument, status.message()) : status;
 }
@@ -141,7 +142,7 @@ absl::Status SupervisorImpl::CreateFunction(std::string config_yaml, config::Fun
     if (shut_down_) return Unavailable("the server is shutting down");
     if (tasks_.size() >= options_.limit_functions) {
       ++refused_functions_;
-      return ResourceExhausted("{} functions are registered, which is the limit (limits.functions of the server); drop one first",
+      return ResourceExhausted("{} functions are registered, which is the limit (limits.functions); drop one first",
                                tasks_.size());
     }
   }
@@ -209,7 +210,7 @@ absl::Status SupervisorImpl::StartWanted(Task& task) {
 
 absl::Status SupervisorImpl::StopFunction(std::string_view name) {
   FS_ASSIGN_OR_RETURN(const std::shared_ptr<Task> task, Find(name));
-  absl::MutexLock lifecycle(&task->lifecycle());
+  const Task::StopTurn turn(*task);
   FS_RETURN_IF_ERROR(Find(name).status());
   FS_RETURN_IF_ERROR(catalog_.SetWanted(name, catalog::WantedStatus::kStopped));
   task->RequestStop();
@@ -219,7 +220,7 @@ absl::Status SupervisorImpl::StopFunction(std::string_view name) {
 
 absl::Status SupervisorImpl::DropFunction(std::string_view name) {
   FS_ASSIGN_OR_RETURN(const std::shared_ptr<Task> task, Find(name));
-  absl::MutexLock lifecycle(&task->lifecycle());
+  const Task::StopTurn turn(*task);
   FS_RETURN_IF_ERROR(Find(name).status());
   task->RequestStop();
   task->Join();

@@ -123,11 +123,33 @@ absl::Status Task::Start(StartMode mode) {
 }
 
 absl::Status Task::WaitUntilRunning() {
+  bool is_stopped;
+  {
+    absl::MutexLock lock(&mutex_);
+    mutex_.Await(absl::Condition(
+        +[](Task* task) ABSL_EXCLUSIVE_LOCKS_REQUIRED(task->mutex_) { return task->opened_ || !task->alive_ || task->waiting_stops_ > 0; },
+        this));
+    is_stopped = !opened_ && alive_;
+  }
+  if (is_stopped) {
+    RequestStop();
+    while (!WaitEnded(SteadyNow() + kStopGrace)) Interrupt();
+  }
   absl::MutexLock lock(&mutex_);
-  mutex_.Await(
-      absl::Condition(+[](Task* task) ABSL_EXCLUSIVE_LOCKS_REQUIRED(task->mutex_) { return task->opened_ || !task->alive_; }, this));
   return opened_ ? absl::OkStatus() : end_;
 }
+
+Task::StopTurn::StopTurn(Task& task) : task_(task) {
+  {
+    absl::MutexLock lock(&task_.mutex_);
+    ++task_.waiting_stops_;
+  }
+  task_.lifecycle_.Lock();
+  absl::MutexLock lock(&task_.mutex_);
+  --task_.waiting_stops_;
+}
+
+Task::StopTurn::~StopTurn() { task_.lifecycle_.Unlock(); }
 
 void Task::Release() {
   absl::MutexLock lock(&mutex_);
@@ -175,7 +197,7 @@ absl::Status Task::Destroy() {
   status.Update(observe::FunctionLog::Remove(environment_.log_dir, function_->name));
   for (const auto& [type, connector] : environment_.connectors->all()) {
     std::vector<config::Endpoint> inputs, outputs;
-    const auto is_its = [&type = type](const config::Endpoint& endpoint) { return endpoint.type == type; };
+    const auto is_its = [&wanted = type](const config::Endpoint& endpoint) { return endpoint.type == wanted; };
     for (const auto& group : function_->config.input_groups) std::ranges::copy_if(group.inputs, std::back_inserter(inputs), is_its);
     std::ranges::copy_if(function_->config.outputs, std::back_inserter(outputs), is_its);
     status.Update(connector->ForgetFunction(function_->state_id, inputs, outputs));

@@ -99,6 +99,17 @@ class Task {
 
   // Serialises start, stop and drop of this function; the Supervisor's calls hold it.
   absl::Mutex& lifecycle() { return lifecycle_; }
+  // The same for a stop or a drop: where a start holds it and waits for the user's code, it is the start that ends.
+  class StopTurn {
+   public:
+    explicit StopTurn(Task& task);
+    ~StopTurn();
+    StopTurn(const StopTurn&) = delete;
+    StopTurn& operator=(const StopTurn&) = delete;
+
+   private:
+    Task& task_;
+  };
 
  private:
   void Body();
@@ -135,7 +146,8 @@ class Task {
   bool held_ ABSL_GUARDED_BY(mutex_) = false;
   bool patient_ ABSL_GUARDED_BY(mutex_) = false;
   bool opened_ ABSL_GUARDED_BY(mutex_) = false;  // an instance was opened since Start
-  absl::Status end_ ABSL_GUARDED_BY(mutex_);     // what ended the thread
+  int waiting_stops_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::Status end_ ABSL_GUARDED_BY(mutex_);  // what ended the thread
   Status status_ ABSL_GUARDED_BY(mutex_);
   std::string reason_ ABSL_GUARDED_BY(mutex_);
   std::string waiting_for_ ABSL_GUARDED_BY(mutex_);

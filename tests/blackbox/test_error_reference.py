@@ -194,6 +194,23 @@ def _package(place: Place) -> None:
 def _many(place: Place) -> None:
     for number in range(4):
         place.create(CONFIG.replace("name: job", f"name: job{number}"))
+        place.client.stop_function(f"job{number}")
+
+
+@row("functions over `limits.running_functions`")
+def _many_running(place: Place) -> None:
+    for number in range(3):
+        place.create(CONFIG.replace("name: job", f"name: job{number}") + "limits: {memory_mb: 64}\n")
+
+
+@row("memory over `limits.total_memory_mb`")
+def _much_memory(place: Place) -> None:
+    place.create()
+    place.create(CONFIG.replace("name: job", "name: large") + "limits: {memory_mb: 300}\n")
+
+
+configured("limit over the server's `limits.per_function`", lambda text: text + "limits: {memory_mb: 301}\n")
+configured("configuration over `limits.config_kb`", lambda text: text + "# " + "x" * 9000 + "\n")
 
 
 @row("message over `limits.message_mb`")
@@ -266,8 +283,16 @@ def _closed(place: Place) -> None:
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
-    limits = {"limits": {"package_mb": 1, "message_mb": 4, "functions": 3}}
-    with Server(tmp_path / "server", dict(limits)) as server, server.client() as client:
+    limits: dict[str, object] = {
+        "package_mb": 1,
+        "message_mb": 4,
+        "functions": 3,
+        "running_functions": 2,
+        "total_memory_mb": 520,
+        "config_kb": 8,
+    }
+    limits["per_function"] = {"memory_mb": 300}
+    with Server(tmp_path / "server", {"limits": limits}) as server, server.client() as client:
         yield Place(server, client, tmp_path)
 
 

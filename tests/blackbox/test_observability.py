@@ -12,7 +12,7 @@ import pytest
 from fs_client import FsClient, LogLine
 from fs_client.config import EmbeddedInput, EmbeddedOutput, FileInput, KafkaInput, KafkaOutput, WasmTaskBuilder
 from fs_client.errors import ClientError, NotFoundError
-from functions.hostile import Allocates
+from functions.hostile.running import Allocates
 from functions.talking import Talking
 from support.kafka import Kafka
 from support.metrics import Samples, get, scrape, value

@@ -221,6 +221,15 @@ INSTANTIATE_TEST_SUITE_P(
         HostileCase{"MemoryBomb",
                     [](WatGuest& w) { w.process = "(loop (br_if 0 (i32.ne (memory.grow (i32.const 1)) (i32.const -1)))) unreachable"; },
                     absl::StatusCode::kResourceExhausted, "limits.memory_mb is 8"},
+        HostileCase{"TableBomb",
+                    [](WatGuest& w) {
+                      // Up to the limit of elements, and not one further; then it dies of what it does next.
+                      w.extra = "(table $t 1 funcref)";
+                      w.process =
+                          "(loop (br_if 0 (i32.ne (table.grow $t (ref.null func) (i32.const 1000)) (i32.const -1)))) "
+                          "(if (i32.gt_u (table.size $t) (i32.const 100000)) (then (loop (br 0)))) unreachable";
+                    },
+                    absl::StatusCode::kInternal, "unreachable"},
         HostileCase{"LogOutside",
                     [](WatGuest& w) {
                       w.imports = R"((import "fs" "log" (func $log (param i32 i32 i32))))";

@@ -20,7 +20,7 @@ TEST(Admission, APlaceIsHeldUntilItIsLeft) {
   Admission::Place second = *admission.Enter(4096 * kMb);
   const absl::Status refused = admission.Enter(kMb).status();
   EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
-  EXPECT_THAT(std::string(Message(refused)), HasSubstr("2 functions run, which is the limit (limits.running_functions of the server)"));
+  EXPECT_THAT(std::string(Message(refused)), HasSubstr("2 functions run, which is the limit (limits.running_functions)"));
   EXPECT_EQ(admission.limits().first.refused, 1u);
   first.reset();
   second = *admission.Enter(kMb);

@@ -35,9 +35,10 @@ SETTLE_S = 60.0
 
 def create(client: FsClient, name: str) -> float:
     """Seconds until it runs."""
-    config = WasmTaskBuilder().set_name(name).add_input_group([EmbeddedInput(f"in-{name}", "bench")]).add_output(EmbeddedOutput(f"out-{name}"))
+    builder = WasmTaskBuilder().set_name(name).add_input_group([EmbeddedInput(f"in-{name}", "bench")])
+    config = builder.add_output(EmbeddedOutput(f"out-{name}")).build()
     started = time.monotonic()
-    client.create_python_function_from_config(config.build(), Counter)
+    client.create_python_function_from_config(config, Counter)
     return time.monotonic() - started
 
 
@@ -126,13 +127,19 @@ def main() -> int:
             result["restart_s"] = round(time.monotonic() - started, 2)
             result["restarted_resident_mib"] = round(process.memory(server.pid).rss / process.MIB, 1)
 
-    print(f"{count} functions: create p50 {result['create_ms']['p50']} ms, p95 {result['create_ms']['p95']} ms "
-          f"(the first tenth {result['create_ms']['first_tenth']}, the last {result['create_ms']['last_tenth']})")
-    print(f"idle: {result['resident_mib']} MiB resident, {result['each_kib']['private']} KiB private each, "
-          f"{core:.2%} of a core, {wakeups:.1f} wake-ups a second")
+    print(
+        f"{count} functions: create p50 {result['create_ms']['p50']} ms, p95 {result['create_ms']['p95']} ms "
+        f"(the first tenth {result['create_ms']['first_tenth']}, the last {result['create_ms']['last_tenth']})"
+    )
+    print(
+        f"idle: {result['resident_mib']} MiB resident, {result['each_kib']['private']} KiB private each, "
+        f"{core:.2%} of a core, {wakeups:.1f} wake-ups a second"
+    )
     if "busy" in result:
-        print(f"{result['busy']['functions']} of them at {RATE} messages a second: p50 {result['busy']['p50_ms']} ms, "
-              f"p99 {result['busy']['p99_ms']} ms, {result['busy']['cores']} cores; late: {result['busy']['late'] or 'none'}")
+        print(
+            f"{result['busy']['functions']} of them at {RATE} messages a second: p50 {result['busy']['p50_ms']} ms, "
+            f"p99 {result['busy']['p99_ms']} ms, {result['busy']['cores']} cores; late: {result['busy']['late'] or 'none'}"
+        )
         if result["busy"]["late"]:
             missed.append(f"{len(result['busy']['late'])} functions did not keep up")
     print(f"stopped in {result['stop_s']} s; all running {result['restart_s']} s after the start, {result['restarted_resident_mib']} MiB")

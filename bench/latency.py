@@ -45,7 +45,7 @@ def summary(latencies: list[float]) -> dict[str, float]:
     return {"p50": round(statistics.median(latencies), 2), "p99": round(process.percentile(latencies, 99), 2)}
 
 
-def singles(send: Callable[[], None], receive: Callable[[], None], count: int) -> list[float]:
+def singles(send: Callable[[], object], receive: Callable[[], object], count: int) -> list[float]:
     """Milliseconds from sending one message to reading what became of it, each after a quiet while."""
     latencies = []
     for _ in range(count):
@@ -59,7 +59,7 @@ def singles(send: Callable[[], None], receive: Callable[[], None], count: int) -
 
 def embedded_single(client: FsClient, name: str, count: int) -> list[float]:
     with client.subscribe(f"out-{name}") as records:
-        return singles(lambda: client.publish(f"in-{name}", message()) and None, lambda: next(records) and None, count)
+        return singles(lambda: client.publish(f"in-{name}", message()), lambda: next(records), count)
 
 
 def kafka_single(kafka: Kafka, name: str, count: int) -> list[float]:
@@ -77,8 +77,7 @@ def kafka_single(kafka: Kafka, name: str, count: int) -> list[float]:
 
 
 def kafka_reader(kafka: Kafka, topic: str) -> Consumer:
-    settings = {"bootstrap.servers": kafka.bootstrap_servers, "group.id": "bench", "isolation.level": "read_committed", "fetch.wait.max.ms": 10}
-    reader = Consumer(settings)
+    reader = Consumer({"bootstrap.servers": kafka.bootstrap_servers, "group.id": "bench", "isolation.level": "read_committed"})
     reader.assign([TopicPartition(topic, 0, 0)])
     return reader
 

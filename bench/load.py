@@ -16,7 +16,6 @@ from typing import Any
 from fs_client import FsClient
 from fs_client._proto import function_stream_pb2 as pb
 
-
 _STREAMS = 8
 
 

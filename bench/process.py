@@ -32,7 +32,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 def threads(pid: int) -> int:
-    return len(os.listdir(f"/proc/{pid}/task"))
+    return sum(1 for _ in Path(f"/proc/{pid}/task").iterdir())
 
 
 def wakeups(pid: int) -> int:

@@ -18,6 +18,14 @@ freeze() {
     --unavailable "$RUNTIME/cpython/unavailable.txt" --config-header "$CROSS/include/pyconfig.h" \
     --package "$ROOT/python/fs_api/src/fs_api" --package "$RUNTIME/fs_runtime" --out "$1"
 }
+# Only its C is used: yyjson itself, without the Python module around it.
+fetch_yyjson() {
+  /usr/bin/python3 -m venv "$1/venv"
+  "$1/venv/bin/pip" download --quiet --disable-pip-version-check --no-deps --no-binary :all: --require-hashes \
+    --dest "$1" -r "$ROOT/third_party/yyjson/requirements.txt"
+  tar -xf "$1"/yyjson-*.tar.gz -C "$1" --strip-components=2 --wildcards '*/yyjson/yyjson.[ch]'
+  rm -r "$1/venv" "$1"/yyjson-*.tar.gz
+}
 link() { "$RUNTIME/link.sh" "$1"; }
 # The package carries the binary.
 fetch_wizer() {
@@ -46,7 +54,10 @@ export CROSS
 FROZEN=$(cached cpython-frozen freeze "$RUNTIME/freeze.py" "$RUNTIME"/cpython/{overlay,unavailable.txt} "$RUNTIME/fs_runtime" \
   "$ROOT/python/fs_api/src/fs_api" "$(basename "$CROSS")")
 export FROZEN
-LINKED=$(cached cpython-linked link "$RUNTIME"/{link.sh,toolchain.sh} "$RUNTIME"/{guest,abi,cpython} "$(basename "$FROZEN")")
+YYJSON=$(cached yyjson fetch_yyjson "$ROOT/third_party/yyjson")
+export YYJSON
+LINKED=$(cached cpython-linked link "$RUNTIME"/{link.sh,toolchain.sh} "$RUNTIME"/{guest,json,abi,cpython} "$(basename "$FROZEN")" \
+  "$(basename "$YYJSON")")
 export LINKED
 WIZER=$(cached wizer fetch_wizer "$WIZER_PACKAGE")
 export WIZER

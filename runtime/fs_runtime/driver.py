@@ -147,4 +147,7 @@ def _make(driver_class: type) -> fs_api.FSProcessorDriver:
                 "its configuration comes with init(ctx, config)."
             )
         raise
+    if not _is_driver(type(instance)):
+        name = driver_class.__qualname__
+        raise BadPackage(f"{name}() gives an object of type {type(instance).__name__!r}, not of {name!r}: look at its __new__()")
     return instance

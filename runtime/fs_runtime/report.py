@@ -56,7 +56,7 @@ def _message(exception: BaseException) -> str:
 
 
 def _is_runtime(filename: str) -> bool:
-    return filename.startswith((_OWN, "<frozen importlib._bootstrap"))
+    return filename.startswith((_OWN, "<frozen _fs_", "<frozen importlib._bootstrap"))
 
 
 def _traceback(exception: BaseException) -> str:

@@ -23,6 +23,8 @@ def boot() -> None:
     fs_api.KvIterator.register(_fs_guest.KvIterator)
     fs_api.Message.register(_fs_guest.Message)
     logging.captureWarnings(True)
+    # What is wrong with a call of a logger is told in the log, but Handler.handleError wants to know where logging's own files lie.
+    logging.__path__.append("<frozen logging>")
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(line_buffering=True, write_through=False)

@@ -12,6 +12,7 @@
 
 #include "fs_frozen.h"
 #include "fs_hash.h"
+#include "json.h"
 
 extern void __wasm_call_ctors(void);
 
@@ -27,7 +28,7 @@ static int prepare_library(void) {
 
 static int start_interpreter(void) {
   PyImport_FrozenModules = fs_frozen_modules;
-  if (PyImport_AppendInittab("_fs_guest", PyInit__fs_guest) < 0) return -1;
+  if (PyImport_AppendInittab("_fs_guest", PyInit__fs_guest) < 0 || PyImport_AppendInittab("_fs_json", PyInit__fs_json) < 0) return -1;
   PyPreConfig preconfig;
   PyPreConfig_InitIsolatedConfig(&preconfig);
   preconfig.utf8_mode = 1;
@@ -77,6 +78,11 @@ static int import_runtime(void) {
   if (find("fs_api", "KvIOError", &fs_guest.kv_io_error) < 0) return -1;
   if (find("fs_api", "KvOtherError", &fs_guest.kv_other_error) < 0) return -1;
   if (find("fs_runtime", "BadPackage", &fs_guest.bad_package) < 0) return -1;
+  PyObject* driver = NULL;
+  if (find("fs_api", "FSProcessorDriver", &driver) < 0) return -1;
+  fs_guest.default_heartbeat = PyObject_GetAttrString(driver, "check_heartbeat");
+  Py_DECREF(driver);
+  if (fs_guest.default_heartbeat == NULL) return -1;
   fs_guest.context = fs_context_new();
   if (fs_guest.context == NULL) return -1;
   PyObject* done = PyObject_CallMethod(fs_guest.runtime, "boot", NULL);

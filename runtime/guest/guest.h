@@ -23,7 +23,8 @@ struct fs_guest {
   PyObject* kv_not_found_error;
   PyObject* kv_io_error;
   PyObject* kv_other_error;
-  PyObject* runtime; /* the module fs_runtime */
+  PyObject* default_heartbeat; /* FSProcessorDriver.check_heartbeat */
+  PyObject* runtime;           /* the module fs_runtime */
   bool is_booted;
 
   /* What load.c made of the load image. */

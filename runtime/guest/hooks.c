@@ -61,8 +61,20 @@ static int keep_bytes(PyObject* returned, const char* hook_name, const char* exp
   return 0;
 }
 
+/* Whether check_heartbeat has anything to say: fs_api's own has not, and idle instances are not woken for it. */
+static int keep_heartbeat(void) {
+  PyObject* method = PyObject_GetAttrString(fs_guest.instance, hook_names[FS_HOOK_CHECK_HEARTBEAT]);
+  if (method == NULL) PyErr_Clear();
+  const bool is_default = method != NULL && PyMethod_Check(method) && PyMethod_GET_FUNCTION(method) == fs_guest.default_heartbeat;
+  Py_XDECREF(method);
+  fs_set_result(PyBytes_FromStringAndSize(is_default ? "\0" : "\1", 1));
+  return fs_guest.result != NULL ? 0 : -1;
+}
+
 static int keep_answer(uint32_t hook, PyObject* returned) {
   switch (hook) {
+    case FS_HOOK_INIT:
+      return keep_heartbeat();
     case FS_HOOK_TAKE_CHECKPOINT:
       return returned == Py_None ? 0 : keep_bytes(returned, hook_names[hook], "bytes or None");
     case FS_HOOK_CUSTOM:

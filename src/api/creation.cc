@@ -12,8 +12,12 @@ namespace {
 
 constexpr size_t kMaxChunkBytes = size_t{1} << 20;
 
-absl::StatusOr<config::FunctionConfig> ReadConfig(std::string_view yaml) {
+absl::StatusOr<config::FunctionConfig> ReadConfig(std::string_view yaml, const CreationRules& rules) {
   if (yaml.empty()) return InvalidArgument("function configuration: empty; send the function's YAML (name, type, input-groups, ...)");
+  if (yaml.size() > rules.limit_config_bytes) {
+    return ResourceExhausted("function configuration: {} bytes; the limit is {} (limits.config_kb of the server)", yaml.size(),
+                             rules.limit_config_bytes);
+  }
   FS_ASSIGN_OR_RETURN(config::FunctionConfig config, config::ParseFunctionConfig(yaml));
   if (config.type == config::TaskType::kProcessor) {
     return Unimplemented(
@@ -59,7 +63,7 @@ std::string ModuleNameFor(std::string_view function_name) {
 
 absl::StatusOr<NewFunction> FromRequest(const ::function_stream::CreateFunctionRequest& request, const CreationRules& rules) {
   NewFunction created;
-  FS_ASSIGN_OR_RETURN(created.config, ReadConfig(request.config_bytes()));
+  FS_ASSIGN_OR_RETURN(created.config, ReadConfig(request.config_bytes(), rules));
   created.config_yaml = request.config_bytes();
   const std::string_view bytes = request.function_bytes();
   if (bytes.empty()) return InvalidArgument("function_bytes: empty; send a package (ZIP) or a Python source file");
@@ -80,7 +84,7 @@ absl::StatusOr<NewFunction> FromRequest(const ::function_stream::CreateFunctionR
 
 absl::StatusOr<NewFunction> FromRequest(const ::function_stream::CreatePythonFunctionRequest& request, const CreationRules& rules) {
   NewFunction created;
-  FS_ASSIGN_OR_RETURN(created.config, ReadConfig(request.config_content()));
+  FS_ASSIGN_OR_RETURN(created.config, ReadConfig(request.config_content(), rules));
   created.config_yaml = request.config_content();
   std::vector<std::pair<std::string, std::string>> modules;
   for (const ::function_stream::PythonModule& module : request.modules()) modules.emplace_back(module.module_name(), module.module_bytes());
@@ -116,7 +120,7 @@ absl::Status Upload::TakeHeader(const ::function_stream::UploadHeader& header) {
   if (!catalog::IsSha256Hex(header.package_sha256()))
     return InvalidArgument("upload: package_sha256 must be 64 lower-case hexadecimal digits");
   // What the configuration alone refuses needs no bytes.
-  FS_ASSIGN_OR_RETURN(config_, ReadConfig(header.config_content()));
+  FS_ASSIGN_OR_RETURN(config_, ReadConfig(header.config_content(), rules_));
   header_ = header;
   return absl::OkStatus();
 }

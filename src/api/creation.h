@@ -20,6 +20,7 @@ namespace fs::api {
 // What the server takes and has, for checks that need no other room.
 struct CreationRules {
   uint64_t limit_package_bytes = uint64_t{64} << 20;
+  uint64_t limit_config_bytes = uint64_t{1} << 20;  // of the configuration's text
   std::string python_version;  // of the interpreter in the sandbox, "3.13"; empty: not known, nothing is refused for it
 };
 

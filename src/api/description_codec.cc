@@ -55,6 +55,14 @@ void ToWire(const task::Description& description, ::function_stream::DescribeFun
   wire.set_last_error_ms(description.last_error_ms);
   ToWire(description.rates, *wire.mutable_rates());
   if (description.watermark_ms) wire.set_watermark_ms(*description.watermark_ms);
+  for (uint32_t source_id = 0; source_id < description.source_watermarks_ms.size(); ++source_id) {
+    const std::optional<int64_t>& watermark = description.source_watermarks_ms[source_id];
+    if (!watermark) continue;
+    ::function_stream::SourceWatermark& source = *wire.add_source_watermarks();
+    source.set_source_id(source_id);
+    source.set_watermark_ms(*watermark);
+  }
+  wire.set_observed_ms(description.observed_ms);
   wire.set_memory_bytes(description.memory_bytes);
   wire.set_state_bytes(description.state_bytes);
   wire.set_exceptions(description.exceptions);

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "api/response.h"
+#include "base/utf8.h"
 
 namespace fs::api {
 namespace {
@@ -60,7 +60,7 @@ absl::Status ToWire(const Record& record, ::function_stream::EmbeddedRecord& wir
       return DataLoss("the record at offset {}: its headers are cut short", record.offset);
     }
     ::function_stream::Header& header = *wire.add_headers();
-    header.set_name(ToWireText(rest.substr(0, name_length)));
+    header.set_name(ToUtf8(rest.substr(0, name_length)));
     if (value_length != kNullLength) header.set_value(rest.data() + name_length, value_bytes);
     rest.remove_prefix(name_length + value_bytes);
   }

@@ -1,6 +1,7 @@
 #include "api/response.h"
 
 #include "base/utf8.h"
+#include "observe/printable.h"
 
 namespace fs::api {
 namespace {
@@ -38,7 +39,7 @@ constexpr size_t kMaxMessageBytes = size_t{64} << 10;
 }
 
 std::string ToWireText(std::string_view text) {
-  std::string whole = ToUtf8(text);
+  std::string whole = observe::PrintableLines(text);
   if (whole.size() <= kMaxMessageBytes) return whole;
   // Of a long traceback the end says what happened.
   std::string_view end = std::string_view(whole).substr(whole.size() - kMaxMessageBytes);

@@ -15,7 +15,7 @@ namespace fs::api {
 
 [[nodiscard]] ::function_stream::StatusCode ToStatusCode(absl::StatusCode code);
 
-// What may go into a protobuf string: UTF-8, and no longer than people read.
+// Text for people as a protobuf string: UTF-8, printable lines, and no longer than people read.
 [[nodiscard]] std::string ToWireText(std::string_view text);
 
 // Sets status_code and message of any answer that has them. `success` and its message are for an OK status.

@@ -23,7 +23,9 @@ int AsMessageLimit(uint64_t bytes) { return static_cast<int>(std::min<uint64_t>(
 Server::Server(const Options& options, task::Supervisor& supervisor, connector::embedded::EmbeddedLog& log,
                std::unique_ptr<ReadingStreams> streams)
     : streams_(std::move(streams)),
-      functions_(supervisor, {.limit_package_bytes = options.limit_package_bytes, .python_version = options.info.python_version}),
+      functions_(supervisor, {.limit_package_bytes = options.limit_package_bytes,
+                              .limit_config_bytes = options.limit_config_bytes,
+                              .python_version = options.info.python_version}),
       function_service_(functions_),
       extension_service_(functions_, log, *streams_, options.info) {}
 

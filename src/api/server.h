@@ -28,6 +28,7 @@ class Server {
     uint16_t port = 8080;  // 0: any free one
     uint64_t limit_message_bytes = uint64_t{32} << 20;
     uint64_t limit_package_bytes = uint64_t{64} << 20;
+    uint64_t limit_config_bytes = uint64_t{1} << 20;
     ServerInfo info;
   };
   // Listens and serves; health says NOT_SERVING until SetServing(true). Does not own what it is given; they outlive it.

@@ -1,7 +1,10 @@
 #include "base/thread.h"
 
 #include <signal.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
+#include <cstdint>
 #include <cstring>
 #include <memory>
 #include <utility>
@@ -66,6 +69,21 @@ Thread::~Thread() { Join(); }
 
 void Thread::Join() {
   if (std::exchange(running_, false)) pthread_join(handle_, nullptr);
+}
+
+void ReleaseUnusedStack() {
+  // Below this frame, with room for what is called from here.
+  constexpr uintptr_t kMargin = 16 << 10;
+  pthread_attr_t attributes;
+  if (pthread_getattr_np(pthread_self(), &attributes) != 0) return;
+  void* lowest = nullptr;
+  size_t size = 0;
+  const bool is_known = pthread_attr_getstack(&attributes, &lowest, &size) == 0;
+  pthread_attr_destroy(&attributes);
+  const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  const uintptr_t low = (reinterpret_cast<uintptr_t>(lowest) + page - 1) & ~(page - 1);
+  const uintptr_t high = (reinterpret_cast<uintptr_t>(__builtin_frame_address(0)) - kMargin) & ~(page - 1);
+  if (is_known && low < high) madvise(reinterpret_cast<void*>(low), high - low, MADV_DONTNEED);
 }
 
 }  // namespace fs

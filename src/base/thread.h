@@ -33,6 +33,9 @@ class Thread {
   pthread_t handle_ = {};
 };
 
+// Gives the machine back what the calling thread's stack took at its deepest and does not use now.
+void ReleaseUnusedStack();
+
 }  // namespace fs
 
 #endif  // FUNCTION_STREAM_BASE_THREAD_H_

@@ -37,7 +37,9 @@ absl::Status CheckEndRecord(std::string_view bytes) {
   const uint32_t this_disk = LittleEndian(bytes, end + 4, 2), directory_disk = LittleEndian(bytes, end + 6, 2);
   const uint64_t size = LittleEndian(bytes, end + 12, 4), offset = LittleEndian(bytes, end + 16, 4);
   if (this_disk != 0 || directory_disk != 0) return InvalidArgument("package: several volumes; {}", kAdvice);
-  if (LittleEndian(bytes, end + 20, 2) != 0 || offset + size != end) {
+  // What stands in front may be told by the offsets, and be a script or a page to somebody else.
+  const bool is_prepended = !bytes.starts_with("PK\3\4") && end != 0;
+  if (LittleEndian(bytes, end + 20, 2) != 0 || offset + size != end || is_prepended) {
     return InvalidArgument("package: something besides entries and their directory is in the ZIP file; {}", kAdvice);
   }
   return absl::OkStatus();

@@ -66,6 +66,7 @@ const Property* Endpoint::Find(std::string_view key) const {
 absl::StatusOr<std::string> Endpoint::RequireString(std::string_view key) const {
   const Property* property = Find(key);
   if (property == nullptr) {
+    FS_RETURN_IF_ERROR(CheckSlip(key));
     return ErrorAt(key, fmt::format("required for {} {}", path.starts_with("outputs") ? "output-type" : "input-type", type));
   }
   if (property->value.empty()) return ErrorAt(key, "must not be empty");
@@ -101,6 +102,14 @@ absl::Status Endpoint::RequireOnly(std::span<const std::string_view> known) cons
     const std::optional<std::string_view> nearest = NearestName(property.key, known);
     return InvalidArgument("{}.{} (line {}): unknown key `{}` for type {}{}", path, shown, property.line, shown, type,
                            nearest ? fmt::format("; did you mean `{}`?", *nearest) : fmt::format("; known: {}", fmt::join(known, ", ")));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Endpoint::CheckSlip(std::string_view key) const {
+  for (const Property& property : properties) {
+    if (property.is_runtime || !NearestName(property.key, {&key, 1})) continue;
+    return InvalidArgument("{}.{} (line {}): unknown key `{}`; did you mean `{}`?", path, property.key, property.line, property.key, key);
   }
   return absl::OkStatus();
 }

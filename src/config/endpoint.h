@@ -32,12 +32,14 @@ struct Endpoint {
 
   // The property of that name, but not one under `runtime:`; nullptr when there is none.
   [[nodiscard]] const Property* Find(std::string_view key) const;
-  // kInvalidArgument when missing or empty.
+  // kInvalidArgument when missing or empty; a property that is near to `key` is taken for a slip.
   [[nodiscard]] absl::StatusOr<std::string> RequireString(std::string_view key) const;
   [[nodiscard]] absl::StatusOr<std::optional<int64_t>> OptionalInt(std::string_view key, int64_t min = 0,
                                                                    int64_t max = std::numeric_limits<int64_t>::max()) const;
   // kInvalidArgument naming the first property that is not in `known`, with the nearest known one; for connectors without pass-through.
   [[nodiscard]] absl::Status RequireOnly(std::span<const std::string_view> known) const;
+  // kInvalidArgument for a property whose key may be meant for `key`, which is missing.
+  [[nodiscard]] absl::Status CheckSlip(std::string_view key) const;
   // "input-groups[0].inputs[1].topic (line 14): " + what: an error about a key of this endpoint (the endpoint's line if it is missing).
   [[nodiscard]] absl::Status ErrorAt(std::string_view key, std::string_view what) const;
 };

@@ -54,6 +54,7 @@ absl::StatusOr<Endpoint> ReadEndpoint(const Value& value, std::string_view type_
       FS_RETURN_IF_ERROR(AppendProperty(child, entry.key, false, endpoint));
     }
   }
+  if (endpoint.type.empty()) FS_RETURN_IF_ERROR(endpoint.CheckSlip(type_key));
   if (endpoint.type.empty()) return MissingKey(value, type_key, "a connector's name, such as kafka");
   return endpoint;
 }
@@ -166,10 +167,20 @@ Reader<OnError> DeadLetterOutput() {
           nullptr};
 }
 
+// Either key may be the one that is given, and the other its default.
+absl::Status CheckBackoff(const Value& value, absl::Duration backoff, absl::Duration backoff_max) {
+  if (backoff_max >= backoff) return absl::OkStatus();
+  const bool is_max_given = std::ranges::any_of(value.node->entries, [](const YamlEntry& entry) { return entry.key == "backoff_max_ms"; });
+  const std::string both = fmt::format("backoff_max_ms ({}) must not be below backoff_ms ({})", backoff_max / absl::Milliseconds(1),
+                                       backoff / absl::Milliseconds(1));
+  return value.ErrorAt(is_max_given ? "backoff_max_ms" : "backoff_ms", both);
+}
+
 absl::Status CheckOnError(const Value& value, const OnError& on_error) {
-  if (on_error.backoff_max < on_error.backoff) return value.Error("backoff_max_ms must not be below backoff_ms");
+  FS_RETURN_IF_ERROR(CheckBackoff(value, on_error.backoff, on_error.backoff_max));
   if (on_error.policy == ErrorPolicy::kRetry && on_error.retries > 0) {
-    return value.Error(
+    return value.ErrorAt(
+        "retries",
         "policy retry tries again without end, so `retries` has no place; remove it, or choose what follows the retries: fail, skip or "
         "dead-letter");
   }
@@ -177,8 +188,7 @@ absl::Status CheckOnError(const Value& value, const OnError& on_error) {
     return MissingKey(value, "dead_letter_output", "the index of the output that takes what failed, 0 for the first");
   }
   if (on_error.policy != ErrorPolicy::kDeadLetter && on_error.dead_letter_channel) {
-    return InvalidArgument("{}.dead_letter_output (line {}): only policy dead-letter uses it; set the policy, or remove the key",
-                           value.path, on_error.dead_letter_line);
+    return value.ErrorAt("dead_letter_output", "only policy dead-letter uses it; set the policy, or remove the key");
   }
   return absl::OkStatus();
 }
@@ -216,10 +226,7 @@ Reader<Watermark> WatermarkSourceReader() {
           nullptr};
 }
 
-absl::Status CheckRestart(const Value& value, const Restart& restart) {
-  if (restart.backoff_max < restart.backoff) return value.Error("backoff_max_ms must not be below backoff_ms");
-  return absl::OkStatus();
-}
+absl::Status CheckRestart(const Value& value, const Restart& restart) { return CheckBackoff(value, restart.backoff, restart.backoff_max); }
 
 // A section whose keys must also agree with each other.
 template <class Inner>
@@ -233,7 +240,7 @@ Reader<FunctionConfig> CheckedSection(Inner FunctionConfig::* member, const KeyT
   return reader;
 }
 
-// Keys inside `retained_checkpoints` and `limits` land in the function's own fields.
+// Keys inside `retained_checkpoints` land in the function's own fields.
 Reader<FunctionConfig> OwnSection(const KeyTable<FunctionConfig>& table) {
   return {"map", [table](const Value& value, FunctionConfig& config) { return ReadMap(value, table, config); },
           [table](const std::string& path, std::vector<KeyDescription>& out) { Describe(path, table, out); }};
@@ -247,6 +254,15 @@ Reader<FunctionConfig> WatermarkReader() {
   reader.read = [read = reader.read](const Value& value, FunctionConfig& config) {
     config.watermark.is_given = true;
     return read(value, config);
+  };
+  return reader;
+}
+
+Reader<FunctionConfig> LimitsReader() {
+  Reader<FunctionConfig> reader = Section(&FunctionConfig::limits, FunctionLimitsTable());
+  reader.read = [read = reader.read](const Value& value, FunctionConfig& config) -> absl::Status {
+    FS_RETURN_IF_ERROR(read(value, config));
+    return CompleteLimits(value, config.limits);
   };
   return reader;
 }
@@ -289,8 +305,7 @@ const KeyTable<FunctionConfig>& Table() {
                                           &CheckRestart)},
       {"watermark", WatermarkReader()},
       {"heartbeat_interval_ms", Milliseconds(&C::heartbeat_interval, 10, kDayMs)},
-      {"limits", OwnSection({{"memory_mb", Whole(&C::limit_memory_bytes, 32, 4096, int64_t{1} << 20)},
-                             {"process_timeout_ms", Milliseconds(&C::process_timeout, 10, kDayMs)}})},
+      {"limits", LimitsReader()},
   };
   return table;
 }

@@ -16,6 +16,7 @@
 
 #include "base/status.h"
 #include "config/endpoint.h"
+#include "config/function_limits.h"
 
 namespace fs::config {
 
@@ -73,8 +74,7 @@ struct FunctionConfig {
   Restart restart;
   Watermark watermark;
   absl::Duration heartbeat_interval = absl::Seconds(10);
-  uint64_t limit_memory_bytes = uint64_t{256} << 20;
-  absl::Duration process_timeout = absl::Seconds(30);
+  FunctionLimits limits;
 };
 
 // kInvalidArgument: malformed YAML, unknown key, missing or ill-typed value, illegal name. kUnimplemented: a value of the contract that

@@ -30,6 +30,13 @@ absl::Status Value::MustBe(std::string_view form) const {
   return Error(fmt::format("must be {}, not {}", form, there));
 }
 
+absl::Status Value::ErrorAt(std::string_view key, std::string_view what) const {
+  for (const YamlEntry& entry : node->entries) {
+    if (entry.key == key) return Child(entry).Error(what);
+  }
+  return Error(fmt::format("{}: {}", key, what));
+}
+
 Value Value::Child(const YamlEntry& entry) const {
   const std::string_view key = CutUtf8(entry.key, kShownBytes);
   return {.node = &entry.value, .path = path.empty() ? std::string(key) : fmt::format("{}.{}", path, key), .line = entry.line};

@@ -30,6 +30,8 @@ struct Value {
   [[nodiscard]] absl::Status Error(std::string_view what) const;
   // "must be <form>, not <what is there>".
   [[nodiscard]] absl::Status MustBe(std::string_view form) const;
+  // About a key of this map, at its line where it is given.
+  [[nodiscard]] absl::Status ErrorAt(std::string_view key, std::string_view what) const;
   // A value below this one: "path.key" or "path[index]".
   [[nodiscard]] Value Child(const YamlEntry& entry) const;
   [[nodiscard]] Value Child(size_t index) const;

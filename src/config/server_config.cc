@@ -96,7 +96,11 @@ KeyTable<ServerConfig> Table(std::vector<std::string>& warnings) {
       {"limits", Section<C, Limits>(&C::limits,
                                     {{"package_mb", Whole(&Limits::package_bytes, 1, 1024, kMebibyte)},
                                      {"functions", Whole(&Limits::functions, 1, 1'000'000)},
-                                     {"message_mb", Whole(&Limits::message_bytes, 1, 1024, kMebibyte)}},
+                                     {"message_mb", Whole(&Limits::message_bytes, 1, 1024, kMebibyte)},
+                                     {"config_kb", Whole(&Limits::config_bytes, 1, 1024, 1024)},
+                                     {"running_functions", Whole(&Limits::running_functions, 1, 1'000'000)},
+                                     {"total_memory_mb", Whole(&Limits::total_memory_bytes, 0, int64_t{1} << 30, kMebibyte)},
+                                     {"per_function", Section<Limits, FunctionLimits>(&Limits::per_function, FunctionLimitsTable())}},
                                     rule)},
       {"security", Security()},
   };

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "config/function_limits.h"
 
 namespace fs::config {
 
@@ -56,6 +57,10 @@ struct ServerConfig {
     uint64_t package_bytes = uint64_t{64} << 20;
     uint32_t functions = 10000;
     uint64_t message_bytes = uint64_t{32} << 20;  // one gRPC message
+    uint64_t config_bytes = uint64_t{1} << 20;    // a function's configuration, as text
+    uint32_t running_functions = 10000;
+    uint64_t total_memory_bytes = 0;  // of all running functions' memory_mb together; 0: no limit
+    FunctionLimits per_function = WidestLimits();
   } limits;
 
   std::string origin;                 // "conf/config.yaml" or "defaults (no file at conf/config.yaml)"

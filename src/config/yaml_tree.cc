@@ -174,6 +174,11 @@ absl::Status CheckText(std::string_view text) {
     if (length == 0) return InvalidArgument("line {}: not UTF-8", line);
     // The library takes zero bytes for a sign of UTF-16.
     if (text[0] == '\0') return InvalidArgument("line {}: a zero byte", line);
+    // YAML has none of these, the library takes them, and no error that quotes them could be read.
+    const auto byte = static_cast<unsigned char>(text[0]);
+    if ((byte < 0x20 && byte != '\t' && byte != '\n' && byte != '\r') || byte == 0x7f) {
+      return InvalidArgument("line {}: the control character 0x{:02x}; write it as an escape in double quotes", line, byte);
+    }
     if (text[0] == '\n') ++line;
     text.remove_prefix(length);
   }

@@ -102,6 +102,10 @@ class Sink {
   // was taken, others can be written. Other errors are final for this run.
   [[nodiscard]] virtual absl::Status Write(const OutputRecord& record) = 0;
 
+  // Hands on what still waits inside, where nobody decides over it: called when a batch is done and no other follows at once. For sinks
+  // that collect; a client library of its own sends by itself.
+  [[nodiscard]] virtual absl::Status Push() { return absl::OkStatus(); }
+
   // Everything written is with the outside when this returns OK. May block up to the deadline: kDeadlineExceeded, call again.
   [[nodiscard]] virtual absl::Status Flush(absl::Time deadline) = 0;
 };
@@ -136,9 +140,9 @@ struct InstanceContext {
   std::shared_ptr<Waker> waker;
   // Outputs are to commit with the checkpoint: the session makes a decider, where the connector has one, and its sinks wait for it.
   bool exactly_once = false;
-  // How long outputs may wait for their checkpoint: the interval, and the message during which it ends.
+  // How long outputs may wait for their checkpoint: the interval, and the batch during which it ends.
   absl::Duration checkpoint_interval = absl::Milliseconds(100);
-  absl::Duration process_timeout = absl::Seconds(30);
+  absl::Duration batch_timeout = absl::Seconds(30);
   std::string server_id = {};  // hexadecimal, the same over the server's restarts
 };
 

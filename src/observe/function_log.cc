@@ -12,9 +12,11 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <system_error>
 
+#include "base/steady_clock.h"
 #include "base/utf8.h"
 #include "observe/function_log_files.h"
 #include "observe/log.h"
@@ -46,9 +48,8 @@ class FileFunctionLog : public FunctionLog {
   FileFunctionLog(FunctionLogFiles files, const Options& options) : files_(std::move(files)), options_(options) {}
 
   ~FileFunctionLog() override {
-    absl::MutexLock lock(&mutex_);
-    if (const std::string lines = TellDropped(absl::Now()); !lines.empty()) Append(lines);
-    if (file_ >= 0) close(file_);
+    Close();
+    if (options_.followers != nullptr) options_.followers->Notify();
   }
 
   absl::Status Open() {
@@ -63,28 +64,39 @@ class FileFunctionLog : public FunctionLog {
   }
 
  private:
+  void Close() {
+    absl::MutexLock lock(&mutex_);
+    if (const std::string lines = EndWindow(absl::Now()); !lines.empty()) Append(lines);
+    if (file_ >= 0) close(file_);
+  }
+
   void WriteLines(int level, std::string_view text) {
     absl::MutexLock lock(&mutex_);
-    const absl::Time now = absl::Now();
+    const absl::Time date = absl::Now();
+    const absl::Time now = SteadyNow();
     std::string lines;
-    if (now - window_start_ >= absl::Seconds(1) || now < window_start_) {
-      lines = TellDropped(now);
+    if (now - window_start_ >= absl::Seconds(1)) {
+      lines = EndWindow(date);
       window_start_ = now;
-      lines_in_window_ = 0;
     }
-    const std::string start = fmt::format("{} {} ", Stamp(now), LevelName(level));
+    const std::string start = fmt::format("{} {} ", Stamp(date), LevelName(level));
     while (!text.empty()) {
-      if (lines_in_window_ >= options_.lines_per_second) {
+      const std::string_view line = text.substr(0, std::min(text.find('\n'), text.size()));
+      const uint64_t bytes = start.size() + std::min(line.size(), kMaxLineBytes) + 1;
+      if (!over_ && lines_in_window_ >= options_.lines_per_second) over_ = Limit::kLogLines;
+      if (!over_ && bytes_in_window_ + bytes > options_.bytes_per_second) over_ = Limit::kLogBytes;
+      if (over_) {
         const uint64_t dropped = static_cast<uint64_t>(std::count(text.begin(), text.end(), '\n')) + (text.back() == '\n' ? 0 : 1);
         dropped_ += dropped;
         if (options_.dropped_lines != nullptr) options_.dropped_lines->fetch_add(dropped, std::memory_order_relaxed);
         break;
       }
-      const size_t end = std::min(text.find('\n'), text.size());
-      AppendLine(start, text.substr(0, end), lines);
-      text.remove_prefix(std::min(end + 1, text.size()));
+      AppendLine(start, line, lines);
+      text.remove_prefix(std::min(line.size() + 1, text.size()));
       ++lines_in_window_;
+      bytes_in_window_ += bytes;
     }
+    TellUse();
     if (!lines.empty()) Append(lines);
   }
 
@@ -99,11 +111,25 @@ class FileFunctionLog : public FunctionLog {
     out += '\n';
   }
 
-  std::string TellDropped(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    if (dropped_ == 0) return "";
-    const std::string line =
-        fmt::format("{} WARNING {} lines dropped: more than {} in a second\n", Stamp(now), dropped_, options_.lines_per_second);
-    dropped_ = 0;
+  void TellUse() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (options_.use == nullptr) return;
+    options_.use->Saw(Limit::kLogLines, static_cast<double>(lines_in_window_), static_cast<double>(options_.lines_per_second));
+    options_.use->Saw(Limit::kLogBytes, static_cast<double>(bytes_in_window_), static_cast<double>(options_.bytes_per_second));
+    if (over_ && !is_refusal_told_) options_.use->Refused(*over_);
+    is_refusal_told_ = over_.has_value();
+  }
+
+  // The line that says what was dropped in it, if something was.
+  std::string EndWindow(absl::Time date) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    std::string line;
+    if (dropped_ > 0) {
+      const std::string most =
+          over_ == Limit::kLogLines ? fmt::format("{}", options_.lines_per_second) : fmt::format("{} bytes", options_.bytes_per_second);
+      line = fmt::format("{} WARNING {} lines dropped: more than {} in a second (limits.{})\n", Stamp(date), dropped_, most, KeyOf(*over_));
+    }
+    dropped_ = lines_in_window_ = bytes_in_window_ = 0;
+    over_.reset();
+    is_refusal_told_ = false;
     return line;
   }
 
@@ -155,7 +181,10 @@ class FileFunctionLog : public FunctionLog {
   int file_ ABSL_GUARDED_BY(mutex_) = -1;
   uint64_t size_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::Time window_start_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
-  uint32_t lines_in_window_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t lines_in_window_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t bytes_in_window_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::optional<Limit> over_ ABSL_GUARDED_BY(mutex_);  // in this window; all that follows is dropped
+  bool is_refusal_told_ ABSL_GUARDED_BY(mutex_) = false;
   uint64_t dropped_ ABSL_GUARDED_BY(mutex_) = 0;
   bool is_failing_ ABSL_GUARDED_BY(mutex_) = false;
 };

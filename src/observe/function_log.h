@@ -1,8 +1,8 @@
 // A function's own log: what it printed and logged, bounded on disk, removed when it is dropped.
 //
 // Owned by its Task; Write may be called by any thread. Two files at most (current and previous), limit_bytes in all; a rate limit drops
-// what a flood brings and says how many lines it dropped; control characters are escaped, so that nothing a function prints reaches a
-// terminal as a command.
+// what a flood brings and says how many lines it dropped, by a clock that nobody sets; control characters are escaped, so that nothing a
+// function prints reaches a terminal as a command.
 #ifndef FUNCTION_STREAM_OBSERVE_FUNCTION_LOG_H_
 #define FUNCTION_STREAM_OBSERVE_FUNCTION_LOG_H_
 
@@ -12,6 +12,7 @@
 #include <memory>
 #include <string_view>
 
+#include "base/limits.h"
 #include "base/status.h"
 #include "observe/log_followers.h"
 
@@ -21,7 +22,9 @@ class FunctionLog {
  public:
   struct Options {
     uint64_t limit_bytes = uint64_t{16} << 20;
-    uint32_t lines_per_second = 1000;
+    uint64_t lines_per_second = 1000;
+    uint64_t bytes_per_second = uint64_t{1} << 20;      // a line that would be more is dropped, and so are those after it
+    LimitUse* use = nullptr;                            // told of what was used and refused; outlives the log
     std::atomic<uint64_t>* dropped_lines = nullptr;     // counted there too; outlives the log
     std::shared_ptr<LogFollowers> followers = nullptr;  // told when something was written
   };

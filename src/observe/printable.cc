@@ -71,6 +71,18 @@ void AppendPrintable(std::string_view text, std::string& out) {
       [&](uint8_t byte) { fmt::format_to(append, "\\x{:02x}", byte); });
 }
 
+std::string PrintableLines(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  while (true) {
+    const size_t end = text.find('\n');
+    AppendPrintable(text.substr(0, end), out);
+    if (end == std::string_view::npos) return out;
+    out += '\n';
+    text.remove_prefix(end + 1);
+  }
+}
+
 void AppendJsonString(std::string_view text, std::string& out) {
   out += '"';
   ForEachCharacter(

@@ -13,6 +13,9 @@ namespace fs::observe {
 // \u202e), and bytes that are not UTF-8 as \xNN. A tab stays.
 void AppendPrintable(std::string_view text, std::string& out);
 
+// The same for text of several lines, such as a traceback: their ends stay.
+[[nodiscard]] std::string PrintableLines(std::string_view text);
+
 // Appends `text` as a JSON string, quotes included; the same characters are escaped, bytes that are not UTF-8 become U+FFFD.
 void AppendJsonString(std::string_view text, std::string& out);
 

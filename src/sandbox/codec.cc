@@ -141,12 +141,15 @@ absl::StatusOr<std::optional<Emitted>> EmittedReader::Next() {
 }
 
 absl::StatusOr<UserError> DecodeErrorReport(std::string_view bytes) {
+  // The guest keeps to this; a function that has tampered with its interpreter may not, and what it says is kept in many places.
+  constexpr size_t kMaxPartBytes = size_t{64} << 10;
   UserError error;
   if (bytes.empty()) return error;
   for (std::string* part : {&error.type, &error.message, &error.traceback}) {
     const auto text = TakeString(bytes);
     if (!text) return Internal("the guest's error report is cut off");
-    *part = *text;
+    *part = text->substr(0, kMaxPartBytes);
+    if (part->size() < text->size()) *part += fmt::format("... ({} bytes, cut)", text->size());
   }
   if (!bytes.empty()) return Internal("the guest's error report has {} bytes too many", bytes.size());
   return error;

@@ -8,6 +8,8 @@
 #include <span>
 #include <utility>
 
+#include "base/steady_clock.h"
+#include "base/thread.h"
 #include "sandbox/codec.h"
 #include "sandbox/host_side.h"
 #include "sandbox/runtime_impl.h"
@@ -31,12 +33,15 @@ Watchdog::Clock::duration ToClock(absl::Duration duration) {
 class GuestImpl : public Guest {
  public:
   GuestImpl(Runtime::Impl& runtime, const GuestLimits& limits, Host& host)
-      : runtime_(runtime), limits_(limits), watched_(*runtime.watchdog, ToClock(limits.call_timeout)), side_(host, watched_) {}
+      : runtime_(runtime),
+        limits_(limits),
+        watched_(*runtime.watchdog, ToClock(limits.call_timeout), ToClock(std::max(limits.call_timeout, limits.batch_timeout))),
+        side_(host, watched_, limits_) {}
 
   absl::Status Start();
 
   absl::Status Load(const GuestProgram& program) override;
-  absl::Status Init() override { return Hook(FS_HOOK_INIT, "init", 0, 0, ""); }
+  absl::Status Init() override;
   absl::Status RestoreCheckpoint(uint64_t checkpoint_id, std::string_view bytes) override {
     return Hook(FS_HOOK_RESTORE_CHECKPOINT, "restore_checkpoint", 0, static_cast<int64_t>(checkpoint_id), bytes);
   }
@@ -45,15 +50,21 @@ class GuestImpl : public Guest {
     return Hook(FS_HOOK_WATERMARK, "process_watermark", source_id, watermark_ms, "");
   }
   absl::StatusOr<bool> CheckHeartbeat() override;
+  bool has_heartbeat() const override { return has_heartbeat_; }
   absl::Status Close() override;
   absl::StatusOr<std::string> Custom(std::string_view payload) override;
   absl::StatusOr<BatchResult> Process(uint32_t source_id, uint32_t topic, std::span<const Record> records) override;
   absl::Status ForEachEmitted(const std::function<bool(const Emitted&)>& take) override;
 
+  void Rest() override;
+  bool is_rested() const override { return rested_at_ == calls_; }
+  uint64_t calls() const override { return calls_; }
   void Interrupt() override { watched_.Interrupt(); }
   size_t processed_before_end() const override { return processed_before_end_; }
+  std::optional<Limit> ended_by() const override { return ended_by_; }
   bool is_dead() const override { return !death_.ok(); }
   size_t memory_bytes() const override { return wasmtime_memory_data_size(context_, &memory_); }
+  std::span<const uint8_t> memory() const override { return {memory_view_.base(), memory_bytes()}; }
   const std::optional<UserError>& last_user_error() const override { return last_user_error_; }
 
  private:
@@ -74,8 +85,15 @@ class GuestImpl : public Guest {
   absl::StatusOr<int32_t> Call(const wasmtime_func_t& function, std::string_view what, Values values);
   absl::Status Ended(std::string_view what, Watchdog::Verdict verdict, const wasmtime_error_t* error, const wasm_trap_t* trap,
                      int32_t status);
-  absl::Status OutOfMemory(std::string_view what, std::string_view detail) const;
+  absl::Status OutOfMemory(std::string_view what, std::string_view detail);
   absl::Status Die(absl::Status reason);
+  // The guest is to end because of a limit.
+  void Over(Limit limit);
+  void Saw(Limit limit, double used, double allowed) {
+    if (limits_.use != nullptr) limits_.use->Saw(limit, used, allowed);
+  }
+  // After a call that began then and completed that many messages (a hook counts as one).
+  void SawTime(absl::Time begun, size_t messages);
 
   absl::Status ReadWords(bool is_loaded);
   // The guest's input buffer, of at least this many bytes.
@@ -101,12 +119,16 @@ class GuestImpl : public Guest {
   uint64_t input_capacity_ = 0;
 
   bool is_loaded_ = false;
+  bool has_heartbeat_ = true;
+  uint64_t calls_ = 0;
+  uint64_t rested_at_ = 0;
   size_t channel_count_ = 0;
   size_t topic_count_ = 0;
   fs_shared shared_ = {};  // as the last call left it
   std::string_view emitted_;
   std::optional<UserError> last_user_error_;
   size_t processed_before_end_ = 0;
+  std::optional<Limit> ended_by_;
   absl::Status death_;
 };
 
@@ -189,6 +211,7 @@ absl::Status GuestImpl::ReadWords(bool is_loaded) {
 absl::StatusOr<int32_t> GuestImpl::Call(const wasmtime_func_t& function, std::string_view what, Values values) {
   if (is_dead()) return FailedPrecondition("{}: the instance has ended: {}", what, Message(death_));
   side_.ForgetTrap();
+  ++calls_;
   if (!watched_.BeginCall()) return Die(MakeError(absl::StatusCode::kCancelled, "{}: interrupted", what));
   wasm_trap_t* raw_trap = nullptr;
   const ErrorHandle error(wasmtime_func_call_unchecked(context_, &function, values.data(), values.size(), &raw_trap));
@@ -214,6 +237,12 @@ absl::Status GuestImpl::Ended(std::string_view what, Watchdog::Verdict verdict, 
       }
     }
     if (verdict == Watchdog::Verdict::kInterrupted) return MakeError(absl::StatusCode::kCancelled, "{}: interrupted{}", what, where);
+    if (verdict == Watchdog::Verdict::kBatchTimeout) {
+      Over(Limit::kBatchTimeout);
+      return DeadlineExceeded("{}: the messages of one batch took longer than limits.batch_timeout_ms ({} ms){}", what,
+                              absl::ToInt64Milliseconds(limits_.batch_timeout), where);
+    }
+    Over(Limit::kProcessTimeout);
     return DeadlineExceeded("{}: took longer than limits.process_timeout_ms ({} ms){}", what,
                             absl::ToInt64Milliseconds(limits_.call_timeout), where);
   }
@@ -229,9 +258,23 @@ absl::Status GuestImpl::Ended(std::string_view what, Watchdog::Verdict verdict, 
   return Internal("{}: the interpreter crashed: {}", what, TrapText(*trap));
 }
 
-absl::Status GuestImpl::OutOfMemory(std::string_view what, std::string_view detail) const {
+absl::Status GuestImpl::OutOfMemory(std::string_view what, std::string_view detail) {
+  Over(Limit::kMemory);
   return ResourceExhausted("{}: out of memory: limits.memory_mb is {}, {} MiB are in use{}{}", what, limits_.memory_bytes / kMebibyte,
                            memory_bytes() / kMebibyte, detail.empty() ? "" : ": ", detail);
+}
+
+void GuestImpl::Over(Limit limit) {
+  ended_by_ = limit;
+  if (limits_.use != nullptr) limits_.use->Refused(limit);
+}
+
+void GuestImpl::SawTime(absl::Time begun, size_t messages) {
+  if (limits_.use == nullptr) return;
+  const absl::Duration took = SteadyNow() - begun;
+  Saw(Limit::kProcessTimeout, absl::ToDoubleSeconds(took) / static_cast<double>(std::max<size_t>(messages, 1)),
+      absl::ToDoubleSeconds(limits_.call_timeout));
+  Saw(Limit::kBatchTimeout, absl::ToDoubleSeconds(took), absl::ToDoubleSeconds(limits_.batch_timeout));
 }
 
 absl::Status GuestImpl::Die(absl::Status reason) {
@@ -267,8 +310,11 @@ absl::Status GuestImpl::Settle(int32_t status, std::string_view what) {
   if (!shared) return Die(Internal("{}: the guest's fs_shared is gone", what));
   shared_ = *shared;
   if (shared_.out_len > limits_.output_bytes) {
-    return Die(ResourceExhausted("{}: emitted {} bytes in one call, the limit is {}", what, shared_.out_len, limits_.output_bytes));
+    Over(Limit::kOutput);
+    return Die(ResourceExhausted("{}: emitted {} bytes in one call; limits.output_mb is {}", what, shared_.out_len,
+                                 limits_.output_bytes / kMebibyte));
   }
+  Saw(Limit::kOutput, shared_.out_len, static_cast<double>(limits_.output_bytes));
   const auto output = memory_view_.Bytes(shared_.out_ptr, shared_.out_len);
   if (!output)
     return Die(Internal("{}: the guest's output ({} bytes at {:#x}) lies outside of its memory", what, shared_.out_len, shared_.out_ptr));
@@ -291,7 +337,8 @@ absl::Status GuestImpl::Settle(int32_t status, std::string_view what) {
       return Aborted("{}", text);
     case FS_BAD_PACKAGE:
       last_user_error_ = *std::move(report);
-      return InvalidArgument("{}", text);
+      // Without a traceback it is the runtime that speaks, and its exception's name tells the user nothing.
+      return last_user_error_->traceback.empty() ? InvalidArgument("package: {}", last_user_error_->message) : InvalidArgument("{}", text);
     case FS_NO_MEMORY:
       return Die(OutOfMemory(what, text));
     default:
@@ -326,8 +373,23 @@ absl::Status GuestImpl::Hook(fs_hook hook, std::string_view name, uint32_t sourc
     std::copy(input.begin(), input.end(), buffer);
   }
   std::array<wasmtime_val_raw_t, 4> values = {I32(hook), I32(source_id), I64(number), I32(static_cast<uint32_t>(input.size()))};
+  const absl::Time begun = SteadyNow();
   FS_ASSIGN_OR_RETURN(const int32_t answer, Call(hook_, name, values));
+  SawTime(begun, 1);
   return Settle(answer, name);
+}
+
+absl::Status GuestImpl::Init() {
+  FS_RETURN_IF_ERROR(Hook(FS_HOOK_INIT, "init", 0, 0, ""));
+  has_heartbeat_ = Result() != std::string_view("\0", 1);
+  return absl::OkStatus();
+}
+
+void GuestImpl::Rest() {
+  if (is_dead()) return;
+  runtime_.snapshot_pages->GiveBack(memory_view_.base());
+  ReleaseUnusedStack();
+  rested_at_ = calls_;
 }
 
 absl::StatusOr<std::optional<std::string>> GuestImpl::TakeCheckpoint(uint64_t checkpoint_id) {
@@ -375,15 +437,19 @@ absl::StatusOr<BatchResult> GuestImpl::Process(uint32_t source_id, uint32_t topi
 
   std::array<wasmtime_val_raw_t, 3> values = {I32(source_id), I32(count), I32(static_cast<uint32_t>(size))};
   side_.BeginBatch();
+  const absl::Time begun = SteadyNow();
   const auto answer = Call(process_, "process", values);
   side_.EndBatch();
   absl::Status status = answer.ok() ? Settle(*answer, "process") : answer.status();
   if (is_dead()) {
     const auto processed = memory_view_.Read<uint32_t>(shared_address_ + static_cast<uint32_t>(offsetof(fs_shared, processed)));
     processed_before_end_ = std::min(processed.value_or(0), count - 1);
+    // The guest hands over early, so the message that made it too much is the last that was completed.
+    if (ended_by_ == Limit::kOutput && answer.ok() && *answer == FS_OK) processed_before_end_ = std::max(shared_.processed, 1U) - 1;
   }
   if (!answer.ok()) return status;
 
+  SawTime(begun, shared_.processed);
   BatchResult result;
   result.processed = shared_.processed;
   if (status.ok()) {

@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/limits.h"
 #include "base/package_file.h"
 #include "base/record.h"
 #include "base/status.h"
@@ -48,8 +49,12 @@ class Host {
 
 struct GuestLimits {
   size_t memory_bytes = size_t{256} << 20;
-  absl::Duration call_timeout = absl::Seconds(30);  // for each message, and for each hook
-  size_t output_bytes = size_t{64} << 20;           // emitted in one call
+  absl::Duration call_timeout = absl::Seconds(30);   // for each message, and for each hook
+  absl::Duration batch_timeout = absl::Seconds(30);  // for the messages of one call together
+  size_t output_bytes = size_t{64} << 20;            // emitted in one call, which ends after the message that made it 4 MiB
+  size_t iterators = 1000;                           // open at once
+  size_t stores = 1000;
+  LimitUse* use = nullptr;  // told of what was used and refused; may be null
 };
 
 // What to load. The vectors may be large: passed by reference, copied once into the guest.
@@ -84,14 +89,15 @@ class Guest {
   // package does not hold such a class, or its import raised.
   [[nodiscard]] virtual absl::Status Load(const GuestProgram& program) = 0;
 
-  // The hooks. kAborted: it raised (the guest lives on). kDeadlineExceeded: over call_timeout; kResourceExhausted: over the memory or
-  // output limit, named; kInternal: it trapped; kCancelled: Interrupt(). After all but
-  // the first the guest is dead.
+  // The hooks. kAborted: it raised (the guest lives on). kDeadlineExceeded: over call_timeout or batch_timeout; kResourceExhausted: over
+  // the memory or output limit, named; kInternal: it trapped; kCancelled: Interrupt(). After all but the first the guest is dead.
   [[nodiscard]] virtual absl::Status Init() = 0;
   [[nodiscard]] virtual absl::Status RestoreCheckpoint(uint64_t checkpoint_id, std::string_view bytes) = 0;
   [[nodiscard]] virtual absl::StatusOr<std::optional<std::string>> TakeCheckpoint(uint64_t checkpoint_id) = 0;
   [[nodiscard]] virtual absl::Status ProcessWatermark(uint32_t source_id, int64_t watermark_ms) = 0;
   [[nodiscard]] virtual absl::StatusOr<bool> CheckHeartbeat() = 0;
+  // After Init: whether CheckHeartbeat can say anything but true.
+  [[nodiscard]] virtual bool has_heartbeat() const = 0;
   [[nodiscard]] virtual absl::Status Close() = 0;
   [[nodiscard]] virtual absl::StatusOr<std::string> Custom(std::string_view payload) = 0;
 
@@ -100,17 +106,28 @@ class Guest {
   // `topic` indexes GuestProgram::topics. Errors as of hooks; what the user's code raised is in the result.
   [[nodiscard]] virtual absl::StatusOr<BatchResult> Process(uint32_t source_id, uint32_t topic, std::span<const Record> records) = 0;
 
-  // After Process ended the guest: how many messages of that batch had been completed. The one at this index is to blame.
+  // After Process ended the guest: how many messages of that batch had been completed. The one at this index is to blame, unless it was
+  // the batch as a whole that took too long.
   [[nodiscard]] virtual size_t processed_before_end() const = 0;
+  // The limit that ended the guest, if one did.
+  [[nodiscard]] virtual std::optional<Limit> ended_by() const = 0;
 
   // What the last call emitted, in order, hooks' emits included. The views hold until the next call. `take` returns false to stop.
   [[nodiscard]] virtual absl::Status ForEachEmitted(const std::function<bool(const Emitted&)>& take) = 0;
+
+  // Between calls, when none is expected soon: gives back the memory that the next call can have again as it was. Costs some hundred
+  // microseconds, and the next calls about the same.
+  virtual void Rest() = 0;
+  [[nodiscard]] virtual bool is_rested() const = 0;  // no call since Rest
+  [[nodiscard]] virtual uint64_t calls() const = 0;
 
   // Any thread: ends the call in progress, and any later one, within a second, whatever the guest does.
   virtual void Interrupt() = 0;
   [[nodiscard]] virtual bool is_dead() const = 0;
 
   [[nodiscard]] virtual size_t memory_bytes() const = 0;
+  // All of it, for looking only.
+  [[nodiscard]] virtual std::span<const uint8_t> memory() const = 0;
   // The last user error, with its parts.
   [[nodiscard]] virtual const std::optional<UserError>& last_user_error() const = 0;
 };

@@ -14,13 +14,16 @@ int LevelOf(size_t stream) { return stream == 0 ? kStdoutLevel : kStderrLevel; }
 
 int32_t HostSide::OpenStore(std::string_view name) {
   if (const auto found = handles_.find(name); found != handles_.end()) return found->second;
-  if (stores_.size() >= kMaxStores) {
-    return Fail(ResourceExhausted("store: a function may open at most {} stores", kMaxStores));
+  if (stores_.size() >= limits_.stores) {
+    if (limits_.use != nullptr) limits_.use->Refused(Limit::kStores);
+    return Fail(
+        ResourceExhausted("store: {} are open, which is the limit (limits.stores of the function's configuration)", stores_.size()));
   }
   auto store = host_.OpenStore(name);
   if (!store.ok()) return Fail(store.status());
   const auto handle = static_cast<int32_t>(stores_.size());
   stores_.push_back(*store);
+  Used(Limit::kStores, stores_.size(), limits_.stores);
   handles_.emplace(std::string(name), handle);
   return handle;
 }
@@ -47,10 +50,14 @@ int32_t HostSide::Fail(const absl::Status& status) {
 
 int32_t HostSide::AddIterator(absl::StatusOr<std::unique_ptr<state::KvIterator>> entries, bool keys_only) {
   if (!entries.ok()) return Fail(entries.status());
-  if (open_iterators_ >= kMaxIterators) {
-    return Fail(ResourceExhausted("iterator: a function may have at most {} open at once: finish or delete some", kMaxIterators));
+  if (open_iterators_ >= limits_.iterators) {
+    if (limits_.use != nullptr) limits_.use->Refused(Limit::kIterators);
+    return Fail(ResourceExhausted(
+        "iterator: {} are open, which is the limit (limits.iterators of the function's configuration): finish or delete some",
+        open_iterators_));
   }
   ++open_iterators_;
+  Used(Limit::kIterators, open_iterators_, limits_.iterators);
   auto place = std::find_if(iterators_.begin(), iterators_.end(), [](const Iterator& iterator) { return iterator.entries == nullptr; });
   if (place == iterators_.end()) place = iterators_.emplace(iterators_.end());
   *place = Iterator{.entries = *std::move(entries), .keys_only = keys_only, .next = std::nullopt, .failed = absl::OkStatus()};
@@ -110,6 +117,10 @@ void HostSide::FlushStreams() {
     host_.Log(LevelOf(stream), partial_lines_[stream]);
     partial_lines_[stream].clear();
   }
+}
+
+void HostSide::Used(Limit limit, size_t used, size_t allowed) {
+  if (limits_.use != nullptr) limits_.use->Saw(limit, static_cast<double>(used), static_cast<double>(allowed));
 }
 
 wasm_trap_t* HostSide::TrapBecause(std::string reason) {

@@ -24,16 +24,13 @@
 
 namespace fs::sandbox {
 
-// What a guest may hold open at once; enough for any sane program, and a bound on the host's memory.
-inline constexpr size_t kMaxIterators = 1000;
-inline constexpr size_t kMaxStores = 1000;
 // A line longer than this reaches the log in pieces, a logger's text is cut.
 inline constexpr size_t kMaxLogLine = size_t{16} << 10;
 inline constexpr size_t kMaxLogText = size_t{64} << 10;
 
 class HostSide {
  public:
-  HostSide(Host& host, Watchdog::Watched& watched) : host_(host), watched_(watched) {}
+  HostSide(Host& host, Watchdog::Watched& watched, const GuestLimits& limits) : host_(host), watched_(watched), limits_(limits) {}
   HostSide(const HostSide&) = delete;
   HostSide& operator=(const HostSide&) = delete;
 
@@ -96,8 +93,11 @@ class HostSide {
  private:
   static constexpr uint64_t kNothingMarked = UINT64_MAX;
 
+  void Used(Limit limit, size_t used, size_t allowed);
+
   Host& host_;
   Watchdog::Watched& watched_;
+  const GuestLimits& limits_;
   MemoryView memory_;
   const uint8_t* shared_ = nullptr;
   bool in_batch_ = false;

@@ -107,12 +107,14 @@ absl::StatusOr<std::unique_ptr<Runtime>> Runtime::Load(const RuntimeOptions& opt
   FS_ASSIGN_OR_RETURN(impl->watchdog, Watchdog::Start());
 
   std::unique_ptr<Runtime> runtime(new Runtime(std::move(impl)));
-  SilentHost host;
+  Impl& shared = runtime->impl();
+  shared.silent_host = std::make_unique<SilentHost>();
   GuestLimits limits;
-  limits.memory_bytes = std::max<size_t>(limits.memory_bytes, runtime->impl().initial_memory_bytes);
-  if (auto probe = Guest::Create(*runtime, limits, host); !probe.ok()) {
-    return Internal("{}", Message(probe.status()));
-  }
+  limits.memory_bytes = std::max<size_t>(limits.memory_bytes, shared.initial_memory_bytes);
+  absl::StatusOr<std::unique_ptr<Guest>> probe = Guest::Create(*runtime, limits, *shared.silent_host);
+  if (!probe.ok()) return Internal("{}", Message(probe.status()));
+  shared.pristine = *std::move(probe);
+  shared.snapshot_pages = std::make_unique<SnapshotPages>(shared.pristine->memory().data(), shared.initial_memory_bytes);
   return runtime;
 }
 

@@ -6,7 +6,9 @@
 #include <string>
 
 #include "sandbox/engine.h"
+#include "sandbox/guest.h"
 #include "sandbox/runtime.h"
+#include "sandbox/snapshot_pages.h"
 #include "sandbox/watchdog.h"
 
 namespace fs::sandbox {
@@ -20,6 +22,10 @@ class Runtime::Impl {
   InstancePreHandle instance_pre;
   uint64_t initial_memory_bytes = 0;
   std::unique_ptr<Watchdog> watchdog;
+  // A guest that is never called, for what the snapshot holds.
+  std::unique_ptr<Host> silent_host;
+  std::unique_ptr<Guest> pristine;
+  std::unique_ptr<SnapshotPages> snapshot_pages;
 };
 
 }  // namespace fs::sandbox

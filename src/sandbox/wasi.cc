@@ -95,6 +95,8 @@ wasm_trap_t* RandomGet(HostSide& side, wasmtime_val_raw_t* values) {
 // ---- Descriptors 1 and 2.
 
 constexpr uint32_t kMaxVectors = 1024;
+// Of one call; who has more to write calls again, and can be stopped in between.
+constexpr uint32_t kMaxWritten = 64 << 10;
 
 struct IoVector {
   uint32_t address;
@@ -106,7 +108,7 @@ wasm_trap_t* FdWrite(HostSide& side, wasmtime_val_raw_t* values) {
   const uint32_t count = U32(values[2]);
   if (!IsStream(descriptor)) return Answer(values, kBadDescriptor);
   if (count > kMaxVectors) return Answer(values, kInvalid);
-  uint64_t written = 0;
+  uint32_t written = 0;
   for (uint32_t i = 0; i < count; ++i) {
     const uint64_t place = uint64_t{U32(values[1])} + uint64_t{i} * sizeof(IoVector);
     if (place > UINT32_MAX) return Answer(values, kBadAddress);
@@ -114,11 +116,12 @@ wasm_trap_t* FdWrite(HostSide& side, wasmtime_val_raw_t* values) {
     if (!vector) return Answer(values, kBadAddress);
     const auto bytes = side.memory().Bytes(vector->address, vector->length);
     if (!bytes) return Answer(values, kBadAddress);
-    if (written + bytes->size() > UINT32_MAX) break;
-    side.WriteStream(descriptor, *bytes);
-    written += bytes->size();
+    const std::string_view taken = bytes->substr(0, kMaxWritten - written);
+    side.WriteStream(descriptor, taken);
+    written += static_cast<uint32_t>(taken.size());
+    if (written == kMaxWritten) break;
   }
-  return Answer(values, side.memory().Write(U32(values[3]), static_cast<uint32_t>(written)) ? kSuccess : kBadAddress);
+  return Answer(values, side.memory().Write(U32(values[3]), written) ? kSuccess : kBadAddress);
 }
 
 struct FdStat {

@@ -34,8 +34,8 @@ Watchdog::Clock::duration Tick(Watchdog::Clock::duration limit) {
 
 }  // namespace
 
-Watchdog::Watched::Watched(Watchdog& watchdog, Clock::duration limit)
-    : watchdog_(watchdog), limit_(limit), is_asymmetric_(watchdog.is_asymmetric_) {
+Watchdog::Watched::Watched(Watchdog& watchdog, Clock::duration limit, Clock::duration call_limit)
+    : watchdog_(watchdog), limit_(limit), call_limit_(call_limit), is_asymmetric_(watchdog.is_asymmetric_) {
   absl::MutexLock lock(&watchdog_.mutex_);
   watchdog_.watched_.push_back(this);
 }
@@ -70,7 +70,7 @@ bool Watchdog::Watched::BeginCall() {
   {
     absl::MutexLock lock(&mutex_);
     if (is_interrupted_) return false;
-    progress_at_ = Clock::now();
+    begun_at_ = progress_at_ = Clock::now();
     if (processed_ != nullptr) processed_seen_ = __atomic_load_n(processed_, __ATOMIC_RELAXED);
     calls_.fetch_add(1, std::memory_order_relaxed);
     WatchFaults(&taken_);
@@ -115,12 +115,13 @@ Watchdog::Clock::time_point Watchdog::Watched::Advance(Clock::time_point now) {
         progress_at_ = now;
       }
     }
-    const Clock::time_point due = progress_at_ + limit_;
-    if (!is_interrupted_ && now < due) {
-      return std::min(due, now + Tick(limit_));
+    const Clock::time_point message_due = progress_at_ + limit_;
+    const Clock::time_point call_due = begun_at_ + call_limit_;
+    if (!is_interrupted_ && now < message_due && now < call_due) {
+      return std::min({message_due, call_due, now + Tick(limit_)});
     }
     stage_ = Stage::kSoft;
-    verdict_ = is_interrupted_ ? Verdict::kInterrupted : Verdict::kTimeout;
+    verdict_ = is_interrupted_ ? Verdict::kInterrupted : now >= message_due ? Verdict::kTimeout : Verdict::kBatchTimeout;
     soft_at_ = now;
     stopped_.SignalAll();
     if (interrupt_word_ != nullptr) {

@@ -9,7 +9,8 @@
 // Threads: the watchdog's own, the guest's, and whoever calls Interrupt(). A Watched belongs to one guest. All its fields but the
 // atomics are guarded by its mutex, taken by the guest at the two ends of a call and in a sleep, never per message or host call. The
 // watchdog sleeps without a timer while no guest is in a call; while some are it looks every tick (an eighth of the shortest limit, at most
-// 100 ms), which also tells when the next message was begun (fs_shared.processed): each message has the whole limit to itself.
+// 100 ms), which also tells when the next message was begun (fs_shared.processed): each message has the whole limit to itself, and
+// all of a call share a second one.
 //
 // The races, and what settles each:
 //  - Interrupt before a call: BeginCall sees the flag under the mutex and refuses; the guest is never entered.
@@ -68,11 +69,12 @@ class Watchdog {
   static constexpr Clock::duration kLongestTick = std::chrono::milliseconds(100);
   static constexpr Clock::duration kShortestTick = std::chrono::milliseconds(1);
 
-  enum class Verdict : uint8_t { kNone, kTimeout, kInterrupted };
+  enum class Verdict : uint8_t { kNone, kTimeout, kBatchTimeout, kInterrupted };
 
   class Watched {
    public:
-    Watched(Watchdog& watchdog, Clock::duration limit);
+    // `limit` for each message, and each call that is none; `call_limit` for all messages of a call.
+    Watched(Watchdog& watchdog, Clock::duration limit, Clock::duration call_limit);
     Watched(const Watched&) = delete;
     Watched& operator=(const Watched&) = delete;
     ~Watched();
@@ -121,6 +123,7 @@ class Watchdog {
 
     Watchdog& watchdog_;
     const Clock::duration limit_;
+    const Clock::duration call_limit_;
     const bool is_asymmetric_;
 
     std::atomic<bool> in_host_{false};
@@ -134,6 +137,7 @@ class Watchdog {
     bool is_interrupted_ ABSL_GUARDED_BY(mutex_) = false;
     Stage stage_ ABSL_GUARDED_BY(mutex_) = Stage::kRunning;
     Verdict verdict_ ABSL_GUARDED_BY(mutex_) = Verdict::kNone;
+    Clock::time_point begun_at_ ABSL_GUARDED_BY(mutex_);     // the call
     Clock::time_point progress_at_ ABSL_GUARDED_BY(mutex_);  // when the message in hand, or the call, was begun
     Clock::time_point soft_at_ ABSL_GUARDED_BY(mutex_);
     uint32_t processed_seen_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -92,6 +92,9 @@ absl::StatusOr<std::unique_ptr<Application>> Application::Start(const config::Se
   const std::filesystem::path& log_file = config.logging.file_path;
   tasks.log_dir = (log_file.empty() ? config.state_storage.base_dir / "logs" : log_file.parent_path()) / "functions";
   tasks.limit_functions = config.limits.functions;
+  tasks.limit_running_functions = config.limits.running_functions;
+  tasks.limit_total_memory_bytes = config.limits.total_memory_bytes;
+  tasks.limit_caps = config.limits.per_function;
   FS_ASSIGN_OR_RETURN(application->supervisor_, task::Supervisor::Create(tasks, *application->catalog_, *application->runtime_,
                                                                          *application->states_, application->connectors_));
 
@@ -100,6 +103,7 @@ absl::StatusOr<std::unique_ptr<Application>> Application::Start(const config::Se
   api.port = config.service.port;
   api.limit_message_bytes = config.limits.message_bytes;
   api.limit_package_bytes = config.limits.package_bytes;
+  api.limit_config_bytes = config.limits.config_bytes;
   api.info.version = FS_VERSION;
   api.info.python_version = PythonVersion(runtime.wasm_path);
   FS_RETURN_IF_ERROR(application->supervisor_->Recover());
@@ -116,6 +120,7 @@ absl::Status Application::StartHttp(const config::ServerConfig& config, ServerFa
   const auto metrics = [this, facts = std::move(facts)] {
     observe::Exposition exposition;
     CollectFunctions(supervisor_->List(), exposition);
+    CollectLimits(supervisor_->limits(), exposition);
     CollectServer(facts, states_->memory(), api_->requests(), exposition);
     CollectProcess(exposition);
     return observe::HttpAnswer{200, exposition.Text(), std::string(observe::Exposition::kContentType)};

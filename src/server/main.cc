@@ -9,6 +9,7 @@
 
 #include "base/listen.h"
 #include "observe/log.h"
+#include "observe/printable.h"
 #include "server/application.h"
 
 namespace {
@@ -17,7 +18,7 @@ constexpr int kCannotStart = 1;
 constexpr int kBadRequest = 2;
 
 int Fail(const absl::Status& status, int code) {
-  fmt::print(stderr, "function-stream: {}\n", fs::Message(status));
+  fmt::print(stderr, "function-stream: {}\n", fs::observe::PrintableLines(fs::Message(status)));
   return code;
 }
 
@@ -70,6 +71,11 @@ int main(int argc, char** argv) {
                      "The server's YAML configuration. Without it: the file or folder that FUNCTION_STREAM_CONF names, else "
                      "conf/config.yaml, else defaults.");
   options.set_version_flag("--version", "function-stream " FS_VERSION);
-  CLI11_PARSE(options, argc, argv);
+  try {
+    options.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    // The library has a code for each mistake; --help and --version come here too, with 0.
+    return options.exit(error) == 0 ? 0 : kBadRequest;
+  }
   return Run(config_flag);
 }

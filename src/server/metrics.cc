@@ -54,6 +54,18 @@ const Metric kLag = {"function_stream_function_lag_messages",
                      "Messages (of a file: bytes) that are there and not in a checkpoint yet; as of the last look, about a second ago "
                      "while something happens.",
                      {"function", "input", "partition"}};
+const Metric kWatermark = {"function_stream_function_watermark_timestamp_seconds",
+                           kGauge,
+                           "How far event time has come, the minimum over sources; absent before each has a watermark.",
+                           {"function"}};
+const Metric kSourceWatermark = {"function_stream_function_source_watermark_timestamp_seconds",
+                                 kGauge,
+                                 "How far event time has come in one input group; absent before it has a watermark.",
+                                 {"function", "source"}};
+const Metric kObserved = {"function_stream_function_observed_timestamp_seconds",
+                          kGauge,
+                          "When lag, memory and state were last looked at; stands still while the function is in a long call.",
+                          {"function"}};
 const Metric kCheckpoints = {"function_stream_function_checkpoint_seconds",
                              kHistogram,
                              "Time that a checkpoint takes, waiting for outputs included; its count is that of completed checkpoints.",
@@ -71,7 +83,24 @@ const Metric kMemory = {
 const Metric kState = {"function_stream_function_state_bytes", kGauge, "What the function's state database holds, about.", {"function"}};
 const Metric kLogDropped = {
     "function_stream_function_log_dropped_lines_total", kCounter, "Lines that the limit on the log's rate dropped.", {"function"}};
+const Metric kMemoryLimit = {"function_stream_function_memory_limit_bytes", kGauge, "limits.memory_mb of the function.", {"function"}};
+const Metric kStateLimit = {"function_stream_function_state_limit_bytes", kGauge, "limits.state_mb of the function.", {"function"}};
+const Metric kLimitUsed = {
+    "function_stream_function_limit_used_ratio",
+    kGauge,
+    "The most that was used of a limit since the server started, 1 being all of it; of memory_mb and state_mb what is used now.",
+    {"function", "limit"}};
+const Metric kLimitRefusals = {"function_stream_function_limit_refusals_total",
+                               kCounter,
+                               "Times that a limit was met: what was asked for was refused, or the instance ended.",
+                               {"function", "limit"}};
 
+const Metric kServerLimitUsed = {"function_stream_limit_used_ratio",
+                                 kGauge,
+                                 "How much of a limit of the server is used, 1 being all of it; absent without a limit.",
+                                 {"limit"}};
+const Metric kServerLimitRefusals = {
+    "function_stream_limit_refusals_total", kCounter, "Functions not created or started because of a limit of the server.", {"limit"}};
 const Metric kFunctions = {"function_stream_functions", kGauge, "Functions by status.", {"status"}};
 const Metric kBuild = {"function_stream_build_info", kGauge, "1; what is running.", {"version", "python_version"}};
 const Metric kUptime = {"function_stream_uptime_seconds", kGauge, "Time since the server started.", {}};
@@ -122,6 +151,12 @@ void CollectFunction(const task::Description& one, Exposition& out) {
     out.Add(kPosition, {name, input, partition}, static_cast<double>(at.offset));
     if (const auto lag = at.lag()) out.Add(kLag, {name, input, partition}, static_cast<double>(*lag));
   }
+  if (one.watermark_ms) out.Add(kWatermark, {name}, static_cast<double>(*one.watermark_ms) / 1e3);
+  for (size_t source = 0; source < one.source_watermarks_ms.size(); ++source) {
+    const std::optional<int64_t>& watermark = one.source_watermarks_ms[source];
+    if (watermark) out.Add(kSourceWatermark, {name, std::to_string(source)}, static_cast<double>(*watermark) / 1e3);
+  }
+  if (one.observed_ms != 0) out.Add(kObserved, {name}, static_cast<double>(one.observed_ms) / 1e3);
   out.Add(kCheckpoints, {name}, one.checkpoint_seconds);
   if (one.checkpoint.time_ms != 0) {
     out.Add(kLastCheckpoint, {name}, static_cast<double>(one.checkpoint.time_ms) / 1e3);
@@ -130,6 +165,12 @@ void CollectFunction(const task::Description& one, Exposition& out) {
   out.Add(kMemory, {name}, AsNumber(one.memory_bytes));
   out.Add(kState, {name}, AsNumber(one.state_bytes));
   out.Add(kLogDropped, {name}, AsNumber(one.log_lines_dropped));
+  out.Add(kMemoryLimit, {name}, AsNumber(one.memory_limit_bytes));
+  out.Add(kStateLimit, {name}, AsNumber(one.state_limit_bytes));
+  for (size_t i = 0; i < kLimitCount; ++i) {
+    out.Add(kLimitUsed, {name, kLimitKeys[i]}, one.limits[i].used);
+    out.Add(kLimitRefusals, {name, kLimitKeys[i]}, AsNumber(one.limits[i].refused));
+  }
 }
 
 }  // namespace
@@ -149,12 +190,21 @@ std::vector<const Metric*> AllMetrics() {
           &kProcessSeconds,
           &kPosition,
           &kLag,
+          &kWatermark,
+          &kSourceWatermark,
+          &kObserved,
           &kCheckpoints,
           &kLastCheckpoint,
           &kLastCheckpointBytes,
           &kMemory,
           &kState,
           &kLogDropped,
+          &kMemoryLimit,
+          &kStateLimit,
+          &kLimitUsed,
+          &kLimitRefusals,
+          &kServerLimitUsed,
+          &kServerLimitRefusals,
           &kFunctions,
           &kBuild,
           &kUptime,
@@ -175,6 +225,13 @@ void CollectFunctions(std::span<const task::Description> functions, Exposition& 
     CollectFunction(function, out);
   }
   for (const task::Status status : kStatuses) out.Add(kFunctions, {task::StatusName(status)}, AsNumber(by_status[status]));
+}
+
+void CollectLimits(std::span<const task::ServerLimit> limits, Exposition& out) {
+  for (const task::ServerLimit& limit : limits) {
+    if (limit.allowed > 0) out.Add(kServerLimitUsed, {limit.key}, limit.used / limit.allowed);
+    out.Add(kServerLimitRefusals, {limit.key}, AsNumber(limit.refused));
+  }
 }
 
 void CollectServer(const ServerFacts& facts, const state::StateEnvironment::Memory& memory, const api::RequestCounters::Counts& requests,

@@ -25,6 +25,7 @@ struct ServerFacts {
 };
 
 void CollectFunctions(std::span<const task::Description> functions, observe::Exposition& out);
+void CollectLimits(std::span<const task::ServerLimit> limits, observe::Exposition& out);
 void CollectServer(const ServerFacts& facts, const state::StateEnvironment::Memory& memory, const api::RequestCounters::Counts& requests,
                    observe::Exposition& out);
 // Of the whole process: what Prometheus' client libraries tell under the same names.

@@ -14,18 +14,37 @@ namespace {
 
 constexpr char kTransactionName[] = "checkpoint";
 
+// As TransactionDB::Open, which would write the options a second time to turn compaction on after the opening, for other ways of writing
+// than ours, and would keep flushed memtables in memory to look for conflicts in.
+rocksdb::Status OpenWithTransactions(rocksdb::Options options, const std::string& folder, std::unique_ptr<rocksdb::TransactionDB>& opened) {
+  rocksdb::TransactionDBOptions transactions;
+  transactions.write_policy = rocksdb::TxnDBWritePolicy::WRITE_COMMITTED;
+  // One thread writes, so nothing has to be locked.
+  transactions.skip_concurrency_control = true;
+  transactions.num_stripes = 1;
+
+  options.allow_2pc = true;
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  rocksdb::DB* database = nullptr;
+  rocksdb::Status status =
+      rocksdb::DB::Open(options, folder, {{rocksdb::kDefaultColumnFamilyName, rocksdb::ColumnFamilyOptions(options)}}, &handles, &database);
+  if (!status.ok()) return status;
+  rocksdb::TransactionDB* wrapped = nullptr;
+  status = rocksdb::TransactionDB::WrapDB(database, transactions, {}, handles, &wrapped);
+  if (!status.ok()) return status;
+  opened.reset(wrapped);
+  // The database has one of its own.
+  delete handles.front();
+  return status;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Database>> Database::Open(Environment& environment, const std::filesystem::path& folder) {
   FS_ASSIGN_OR_RETURN(DatabaseFolder claim, DatabaseFolder::Claim(folder, environment.env()));
-  // One thread writes, so nothing has to be locked.
-  rocksdb::TransactionDBOptions transactions;
-  transactions.skip_concurrency_control = true;
-  transactions.num_stripes = 1;
-  rocksdb::TransactionDB* opened = nullptr;
-  const rocksdb::Status status = rocksdb::TransactionDB::Open(environment.database_options(), transactions, claim.path().native(), &opened);
+  std::unique_ptr<rocksdb::TransactionDB> database;
+  const rocksdb::Status status = OpenWithTransactions(environment.database_options(), claim.path().native(), database);
   if (!status.ok()) return claim.OpenError(status);
-  std::unique_ptr<rocksdb::TransactionDB> database(opened);
 
   std::vector<rocksdb::Transaction*> prepared;
   database->GetAllPreparedTransactions(&prepared);
@@ -118,6 +137,15 @@ uint64_t Database::stored_bytes() const {
   database_->GetIntProperty(rocksdb::DB::Properties::kTotalSstFilesSize, &files);
   database_->GetIntProperty(rocksdb::DB::Properties::kCurSizeAllMemTables, &memtables);
   return files + memtables;
+}
+
+absl::Status Database::Compact(std::atomic<bool>& is_cancelled) {
+  rocksdb::CompactRangeOptions options;
+  options.exclusive_manual_compaction = false;
+  options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
+  options.canceled = &is_cancelled;
+  // Not Error(): that is of the state's own thread, and nothing was lost.
+  return RocksDbError(database_->CompactRange(options, nullptr, nullptr), folder_.path());
 }
 
 absl::StatusOr<std::unordered_map<std::string, uint32_t>> Database::CopyTo(const std::filesystem::path& folder) {

@@ -11,6 +11,7 @@
 #include <rocksdb/utilities/transaction_db.h>
 #include <rocksdb/write_batch.h>
 
+#include <atomic>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -44,7 +45,11 @@ class Database {
   [[nodiscard]] absl::Status CommitPrepared();
   [[nodiscard]] absl::Status RollbackPrepared();
 
+  // Any thread.
   [[nodiscard]] uint64_t stored_bytes() const;
+  // Writes anew what is stored, without what was overwritten and deleted; takes as long as reading and writing all of it. Any thread.
+  // Ends early, with an error, once `is_cancelled`.
+  [[nodiscard]] absl::Status Compact(std::atomic<bool>& is_cancelled);
   // FunctionState::CopyTo.
   [[nodiscard]] absl::StatusOr<std::unordered_map<std::string, uint32_t>> CopyTo(const std::filesystem::path& folder);
 

@@ -7,6 +7,7 @@
 #include <rocksdb/write_buffer_manager.h>
 
 #include "base/rocksdb.h"
+#include "state/opening.h"
 
 namespace fs::state {
 namespace {
@@ -36,8 +37,9 @@ class AppendOperator final : public rocksdb::MergeOperator {
 
 Environment::Environment(const Options& options, std::unique_ptr<rocksdb::Env> memory_env)
     : memory_env_(std::move(memory_env)),
+      opening_env_(memory_env_ != nullptr ? nullptr : MakeOpeningEnv()),
       block_cache_(rocksdb::NewLRUCache(options.block_cache_bytes)),
-      options_(DatabaseOptions(memory_env_ != nullptr ? memory_env_.get() : rocksdb::Env::Default())),
+      options_(DatabaseOptions(memory_env_ != nullptr ? memory_env_.get() : opening_env_.get())),
       read_cache_budget_(static_cast<int64_t>(options.read_cache_bytes)) {
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = block_cache_;
@@ -52,6 +54,10 @@ Environment::Environment(const Options& options, std::unique_ptr<rocksdb::Env> m
   // The memory of an idle database: a memtable takes small pieces, and so grows with what is written.
   options_.write_buffer_size = 32 << 20;
   options_.arena_block_size = 16 << 10;
+  // The same for files: a log and a manifest hold a buffer each while they are open, and what is larger goes past it. One thread looks
+  // tables up, so their cache needs no shards.
+  options_.writable_file_max_buffer_size = 16 << 10;
+  options_.table_cache_numshardbits = 0;
   options_.max_write_buffer_number = 3;
   options_.compression = rocksdb::kLZ4Compression;
   // Retained checkpoints are verified by these.

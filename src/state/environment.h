@@ -35,13 +35,15 @@ class Environment final : public StateEnvironment {
 
   [[nodiscard]] Memory memory() const override;
 
-  [[nodiscard]] rocksdb::Env* env() const { return options_.env; }
+  // Of the machine, or of memory; what database_options() have may add to it.
+  [[nodiscard]] rocksdb::Env* env() const { return memory_env_ != nullptr ? memory_env_.get() : rocksdb::Env::Default(); }
   [[nodiscard]] bool in_memory() const { return memory_env_ != nullptr; }
   [[nodiscard]] const rocksdb::Options& database_options() const { return options_; }
   [[nodiscard]] ReadCacheBudget& read_cache_budget() { return read_cache_budget_; }
 
  private:
   std::unique_ptr<rocksdb::Env> memory_env_;
+  std::unique_ptr<rocksdb::Env> opening_env_;  // nullptr in memory
   std::shared_ptr<rocksdb::Cache> block_cache_;
   rocksdb::Options options_;
   ReadCacheBudget read_cache_budget_;

@@ -208,6 +208,7 @@ absl::Status State::FillBatch(const Checkpoint& checkpoint) {
 }
 
 void State::Committed(const Checkpoint& checkpoint) {
+  size_limit_.Wrote(batch_.GetDataSize());
   overlay_.Committed();
   unsaved_stores_.clear();
   is_format_saved_ = true;
@@ -232,6 +233,7 @@ absl::Status State::Prepare(const Checkpoint& checkpoint) {
 
 absl::Status State::CommitPrepared() {
   if (!prepared_) return FailedPrecondition("{}: no checkpoint is prepared", database_->folder().native());
+  const size_t bytes = database_->prepared()->GetDataSize();
   FS_RETURN_IF_ERROR(database_->CommitPrepared());
   const Checkpoint checkpoint = *std::exchange(prepared_, std::nullopt);
   if (!is_prepared_by_predecessor_) {
@@ -240,6 +242,7 @@ absl::Status State::CommitPrepared() {
   }
   // What was read before the decision was the state before it, and stores may have come with it.
   overlay_.Clear();
+  size_limit_.Wrote(bytes);
   return LoadMeta();
 }
 

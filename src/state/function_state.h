@@ -20,6 +20,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/limits.h"
 #include "base/status.h"
 #include "state/kv_store.h"
 
@@ -68,6 +69,10 @@ class FunctionState {
 
   // ---- The stores. The same name gives the same store. The name may be any bytes up to 255, not empty.
   [[nodiscard]] virtual absl::StatusOr<KvStore*> GetOrCreateStore(std::string_view name) = 0;
+
+  // How large the database may become; 0, as at first: as large as it likes. A put or merge that would make it larger is
+  // kResourceExhausted and changes nothing, deleting is always possible. `use`, which may be null, is told of refusals.
+  virtual void SetLimit(uint64_t bytes, LimitUse* use) = 0;
 
   // ---- One message's writes. A mark ends the writes of the message before; RollbackToMark undoes what was written since.
   // Hot path: Mark costs a few instructions.

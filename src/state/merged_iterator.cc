@@ -2,18 +2,36 @@
 
 namespace fs::state {
 
-MergedIterator::MergedIterator(const Database& database, Overlay& overlay, std::string_view lower, std::string upper, size_t prefix_bytes)
-    : database_(database), upper_(std::move(upper)), upper_slice_(upper_), prefix_bytes_(prefix_bytes) {
-  if (lower >= upper_) return;
+absl::StatusOr<std::unique_ptr<MergedIterator>> MergedIterator::Make(const Database& database, Overlay& overlay, std::string_view lower,
+                                                                     std::string upper, size_t prefix_bytes, size_t& copied_bytes,
+                                                                     size_t limit_bytes) {
+  std::unique_ptr<MergedIterator> iterator(new MergedIterator(database, std::move(upper), prefix_bytes, copied_bytes));
+  FS_RETURN_IF_ERROR(iterator->Begin(overlay, lower, limit_bytes));
+  return iterator;
+}
+
+absl::Status MergedIterator::Begin(Overlay& overlay, std::string_view lower, size_t limit_bytes) {
+  if (lower >= upper_) return absl::OkStatus();
   const std::vector<const Overlay::Entry*> entries = overlay.DirtyBetween(lower, upper_);
+  size_t bytes = entries.size() * sizeof(Write);
+  for (const Overlay::Entry* entry : entries) bytes += entry->key.size() + entry->value.size();
+  if (copied_bytes_ + bytes > limit_bytes) {
+    return ResourceExhausted(
+        "iterator: {} bytes of its range wait for a checkpoint, open iterators hold {} more, and the limit for both is {}: finish or "
+        "delete "
+        "some, or read the range before writing so much into it",
+        bytes, copied_bytes_, limit_bytes);
+  }
+  copied_bytes_ += own_bytes_ = bytes;
   writes_.reserve(entries.size());
   for (const Overlay::Entry* entry : entries) {
     const bool is_whole = entry->kind != Overlay::Kind::kAppend || entry->base_known;
     const Overlay::Kind kind = entry->kind == Overlay::Kind::kAppend && is_whole ? Overlay::Kind::kValue : entry->kind;
     writes_.push_back({entry->key.substr(prefix_bytes_), entry->value, kind});
   }
-  stored_ = database.NewIterator(upper_slice_);
+  stored_ = database_.NewIterator(upper_slice_);
   stored_->Seek(lower);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::optional<KvEntry>> MergedIterator::Next() {

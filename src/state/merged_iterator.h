@@ -7,6 +7,8 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "state/database.h"
@@ -17,8 +19,12 @@ namespace fs::state {
 
 class MergedIterator final : public KvIterator {
  public:
-  // Over database keys in [lower, upper); entries are told without the first prefix_bytes of their key.
-  MergedIterator(const Database& database, Overlay& overlay, std::string_view lower, std::string upper, size_t prefix_bytes);
+  // Over database keys in [lower, upper); entries are told without the first prefix_bytes of their key. `copied_bytes` counts what all
+  // iterators of the state hold copies of, and outlives them. kResourceExhausted: with this one's it would be more than limit_bytes.
+  static absl::StatusOr<std::unique_ptr<MergedIterator>> Make(const Database& database, Overlay& overlay, std::string_view lower,
+                                                              std::string upper, size_t prefix_bytes, size_t& copied_bytes,
+                                                              size_t limit_bytes);
+  ~MergedIterator() override { copied_bytes_ -= own_bytes_; }
 
   [[nodiscard]] absl::StatusOr<std::optional<KvEntry>> Next() override;
 
@@ -29,10 +35,16 @@ class MergedIterator final : public KvIterator {
     Overlay::Kind kind;
   };
 
+  MergedIterator(const Database& database, std::string upper, size_t prefix_bytes, size_t& copied_bytes)
+      : database_(database), upper_(std::move(upper)), upper_slice_(upper_), prefix_bytes_(prefix_bytes), copied_bytes_(copied_bytes) {}
+  absl::Status Begin(Overlay& overlay, std::string_view lower, size_t limit_bytes);
+
   const Database& database_;
   std::string upper_;
   rocksdb::Slice upper_slice_;
   size_t prefix_bytes_;
+  size_t& copied_bytes_;
+  size_t own_bytes_ = 0;
   std::vector<Write> writes_;
   size_t next_write_ = 0;
   std::unique_ptr<rocksdb::Iterator> stored_;

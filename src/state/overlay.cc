@@ -9,8 +9,6 @@
 namespace fs::state {
 namespace {
 
-// What an entry costs beside its bytes: itself, its place in the table, the allocator's share.
-constexpr size_t kEntryBytes = 160;
 constexpr size_t kLargestKept = 16 << 10;  // a clean value above this is left to RocksDB's block cache
 constexpr size_t kLargestSpare = 4 << 10;  // buffers above this are not kept for reuse
 constexpr size_t kMostSpareUndo = 4096;

@@ -23,6 +23,9 @@ namespace fs::state {
 
 class Overlay {
  public:
+  // What an entry costs beside its bytes: itself, its place in the table, the allocator's share.
+  static constexpr size_t kEntryBytes = 160;
+
   enum class Kind : uint8_t {
     kAbsent,  // the key does not exist
     kValue,   // `value` is all of it
@@ -67,6 +70,8 @@ class Overlay {
   void RollbackToMark();
 
   [[nodiscard]] size_t pending_bytes() const { return pending_bytes_; }
+  // The same without what entries cost in memory beside their bytes.
+  [[nodiscard]] size_t pending_payload_bytes() const { return pending_bytes_ - dirty_.size() * kEntryBytes; }
   // In the order in which they became so.
   [[nodiscard]] const std::vector<Entry*>& dirty() const { return dirty_; }
   // Those of the dirty entries with keys in [lower, upper), in order.

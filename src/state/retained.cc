@@ -132,10 +132,14 @@ std::vector<uint64_t> RetainedCheckpoints::Ids() const {
 }
 
 // Where it is lost, what the checkpoints tell has to do.
-StoredIndex RetainedCheckpoints::ReadIndex() const {
+absl::StatusOr<StoredIndex> RetainedCheckpoints::ReadIndex() const {
   StoredIndex index;
   const absl::StatusOr<std::string> bytes = ReadChecked(folder_ / kIndex);
   if (!bytes.ok() || !index.ParseFromString(*bytes)) index.Clear();
+  if (index.format() > kFormat) {
+    return FailedPrecondition("{}: written by a newer server (format {}); this one reads formats up to {}", (folder_ / kIndex).native(),
+                              index.format(), kFormat);
+  }
   for (const uint64_t id : Ids()) {
     index.set_last_id(std::max(index.last_id(), id));
     if (index.run_ids_size() > 0) continue;
@@ -202,7 +206,7 @@ absl::StatusOr<RetainedCheckpoint> RetainedCheckpoints::MakeLocked(FunctionState
   FS_RETURN_IF_ERROR(MakeFolder(folder_));
 
   // The number is used up before anything bears it.
-  StoredIndex index = ReadIndex();
+  FS_ASSIGN_OR_RETURN(StoredIndex index, ReadIndex());
   const uint64_t id = index.last_id() + 1;
   index.set_last_id(id);
   AddRun(index, state.last()->run_id);
@@ -324,7 +328,7 @@ absl::Status RetainedCheckpoints::Stage(const StoredRetained& stored, const std:
   const bool is_described = state.last() && state.last()->run_id == stored.run_id() && state.last()->sequence == stored.sequence();
   if (!is_described || state.prepared()) return NotFound("checkpoint {}: damaged: it is not the one that is described", stored.id());
 
-  StoredIndex index = ReadIndex();
+  FS_ASSIGN_OR_RETURN(StoredIndex index, ReadIndex());
   AddRun(index, stored.run_id());
   Checkpoint restored = *state.last();
   restored.run_id = new_run_id;

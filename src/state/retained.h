@@ -86,7 +86,7 @@ class RetainedCheckpoints {
   [[nodiscard]] absl::Status CheckStorage() const;
   [[nodiscard]] std::filesystem::path FolderOf(uint64_t id) const;
   [[nodiscard]] std::vector<uint64_t> Ids() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  [[nodiscard]] StoredIndex ReadIndex() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  [[nodiscard]] absl::StatusOr<StoredIndex> ReadIndex() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   [[nodiscard]] absl::StatusOr<RetainedCheckpoint> MakeLocked(FunctionState& state, RetainReason reason)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   [[nodiscard]] absl::Status Fill(FunctionState& state, RetainReason reason, uint64_t id, const std::filesystem::path& making,

@@ -9,6 +9,10 @@ namespace {
 // RocksDB's advice for keys, and what protobuf, the guest's 32-bit addresses and RocksDB's batches all bear for values.
 constexpr size_t kLimitKeyBytes = 8 << 20;
 constexpr size_t kLimitValueBytes = 1 << 30;
+// What waits for a checkpoint is in memory, and so are an iterator's copies of it. Checkpoints come between messages, so this bounds what
+// one message may write; it is far above what makes a checkpoint due.
+constexpr size_t kLimitPendingBytes = size_t{256} << 20;
+constexpr size_t kLimitIteratorBytes = size_t{256} << 20;
 
 }  // namespace
 
@@ -20,6 +24,8 @@ absl::StatusOr<std::optional<std::string_view>> Store::Get(std::string_view key)
 absl::Status Store::Put(std::string_view key, std::string_view value) {
   EncodeKey(number_, key, state_.key_);
   FS_RETURN_IF_ERROR(state_.CheckWrite(state_.key_, value.size()));
+  FS_RETURN_IF_ERROR(state_.CheckPending(state_.key_.size() + value.size()));
+  FS_RETURN_IF_ERROR(state_.CheckGrowth(state_.key_.size() + value.size()));
   state_.overlay_.Put(state_.key_, value);
   return absl::OkStatus();
 }
@@ -27,6 +33,7 @@ absl::Status Store::Put(std::string_view key, std::string_view value) {
 absl::Status Store::Delete(std::string_view key) {
   EncodeKey(number_, key, state_.key_);
   FS_RETURN_IF_ERROR(state_.CheckWrite(state_.key_, 0));
+  FS_RETURN_IF_ERROR(state_.CheckPending(state_.key_.size()));
   state_.overlay_.Delete(state_.key_);
   return absl::OkStatus();
 }
@@ -46,6 +53,8 @@ absl::StatusOr<std::optional<std::string_view>> Store::Get(const ComplexKey& key
 absl::Status Store::Put(const ComplexKey& key, std::string_view value) {
   EncodeKey(number_, key, state_.key_);
   FS_RETURN_IF_ERROR(state_.CheckWrite(state_.key_, value.size()));
+  FS_RETURN_IF_ERROR(state_.CheckPending(state_.key_.size() + value.size()));
+  FS_RETURN_IF_ERROR(state_.CheckGrowth(state_.key_.size() + value.size()));
   state_.overlay_.Put(state_.key_, value);
   return absl::OkStatus();
 }
@@ -53,6 +62,7 @@ absl::Status Store::Put(const ComplexKey& key, std::string_view value) {
 absl::Status Store::Delete(const ComplexKey& key) {
   EncodeKey(number_, key, state_.key_);
   FS_RETURN_IF_ERROR(state_.CheckWrite(state_.key_, 0));
+  FS_RETURN_IF_ERROR(state_.CheckPending(state_.key_.size()));
   state_.overlay_.Delete(state_.key_);
   return absl::OkStatus();
 }
@@ -112,9 +122,21 @@ absl::Status State::CheckWrite(std::string_view key, size_t value_bytes) const {
   return absl::OkStatus();
 }
 
+absl::Status State::CheckPending(size_t bytes) const {
+  if (overlay_.pending_bytes() + bytes <= kLimitPendingBytes) [[likely]]
+    return absl::OkStatus();
+  return ResourceExhausted(
+      "state: {} bytes wait for a checkpoint, and {} more would be over the limit of {}: one message cannot write that much, spread it "
+      "over "
+      "several",
+      overlay_.pending_bytes(), bytes, kLimitPendingBytes);
+}
+
 absl::Status State::Append(std::string_view key, std::string_view operand) {
   const Overlay::Entry* entry = overlay_.Find(key);
   FS_RETURN_IF_ERROR(CheckWrite(key, operand.size() + (entry == nullptr ? 0 : entry->value.size())));
+  FS_RETURN_IF_ERROR(CheckPending(key.size() + operand.size()));
+  FS_RETURN_IF_ERROR(CheckGrowth(key.size() + operand.size()));
   overlay_.Append(key, operand);
   return absl::OkStatus();
 }
@@ -123,11 +145,14 @@ absl::Status State::DeleteBetween(std::string_view lower, std::string upper) {
   // All are found before the first is deleted, so that a failed read leaves everything as it was.
   const std::string prefix(lower);
   std::vector<std::string> rests;
-  MergedIterator iterator(*database_, overlay_, prefix, std::move(upper), prefix.size());
+  FS_ASSIGN_OR_RETURN(const std::unique_ptr<KvIterator> iterator, NewIterator(lower, std::move(upper), prefix.size()));
+  size_t bytes = 0;
   while (true) {
-    FS_ASSIGN_OR_RETURN(const std::optional<KvEntry> entry, iterator.Next());
+    FS_ASSIGN_OR_RETURN(const std::optional<KvEntry> entry, iterator->Next());
     if (!entry) break;
     rests.emplace_back(entry->key);
+    bytes += Overlay::kEntryBytes + prefix.size() + entry->key.size();
+    FS_RETURN_IF_ERROR(CheckPending(bytes));
   }
   std::string key;
   for (const std::string& rest : rests) {
@@ -137,8 +162,8 @@ absl::Status State::DeleteBetween(std::string_view lower, std::string upper) {
   return absl::OkStatus();
 }
 
-std::unique_ptr<KvIterator> State::NewIterator(std::string_view lower, std::string upper, size_t prefix_bytes) {
-  return std::make_unique<MergedIterator>(*database_, overlay_, lower, std::move(upper), prefix_bytes);
+absl::StatusOr<std::unique_ptr<KvIterator>> State::NewIterator(std::string_view lower, std::string upper, size_t prefix_bytes) {
+  return MergedIterator::Make(*database_, overlay_, lower, std::move(upper), prefix_bytes, copied_bytes_, kLimitIteratorBytes);
 }
 
 }  // namespace fs::state

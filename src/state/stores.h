@@ -10,6 +10,7 @@
 #include "state/database.h"
 #include "state/function_state.h"
 #include "state/overlay.h"
+#include "state/size_limit.h"
 
 namespace fs::state {
 
@@ -42,7 +43,7 @@ class State final : public FunctionState {
  public:
   static absl::StatusOr<std::unique_ptr<State>> Open(Environment& environment, const std::filesystem::path& folder);
   explicit State(Environment& environment, std::unique_ptr<Database> database)
-      : database_(std::move(database)), overlay_(environment.read_cache_budget()) {}
+      : database_(std::move(database)), overlay_(environment.read_cache_budget()), size_limit_(*database_) {}
 
   absl::StatusOr<KvStore*> GetOrCreateStore(std::string_view name) override;
   void Mark() override { overlay_.Mark(); }
@@ -50,6 +51,7 @@ class State final : public FunctionState {
   size_t pending_bytes() const override { return overlay_.pending_bytes(); }
   uint64_t stored_bytes() const override { return database_->stored_bytes(); }
   [[nodiscard]] bool keeps_state() const override { return !stores_.empty() || (last_ && last_->function_bytes); }
+  void SetLimit(uint64_t bytes, LimitUse* use) override { size_limit_.Set(bytes, use); }
   void DiscardPending() override;
 
   const std::optional<Checkpoint>& last() const override { return last_; }
@@ -75,12 +77,18 @@ class State final : public FunctionState {
   // On database keys.
   absl::StatusOr<std::optional<std::string_view>> Read(std::string_view key);
   absl::Status CheckWrite(std::string_view key, size_t value_bytes) const;
+  // Whether so much more may wait for a checkpoint.
+  absl::Status CheckPending(size_t bytes) const;
+  // For what makes the state larger.
+  absl::Status CheckGrowth(size_t bytes) { return size_limit_.Check(overlay_.pending_payload_bytes() + bytes); }
   absl::Status Append(std::string_view key, std::string_view operand);
   absl::Status DeleteBetween(std::string_view lower, std::string upper);
-  std::unique_ptr<KvIterator> NewIterator(std::string_view lower, std::string upper, size_t prefix_bytes);
+  absl::StatusOr<std::unique_ptr<KvIterator>> NewIterator(std::string_view lower, std::string upper, size_t prefix_bytes);
 
   std::unique_ptr<Database> database_;
   Overlay overlay_;
+  size_t copied_bytes_ = 0;  // by open iterators
+  SizeLimit size_limit_;
   rocksdb::PinnableSlice pinned_;  // the value read last, if the overlay does not keep it
   std::string key_;                // the database key in hand
   rocksdb::WriteBatch batch_;

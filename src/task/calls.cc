@@ -12,10 +12,7 @@ constexpr absl::Duration kGivenUpSlice = absl::Milliseconds(250);
 
 absl::StatusOr<std::string> Calls::Call(std::string payload, absl::Time deadline, const std::function<bool()>& is_given_up,
                                         const std::function<void()>& wake) {
-  if (payload.size() > kMaxPayloadBytes) {
-    return InvalidArgument("payload: {} bytes; the limit is {}; publish large data to a topic that the function reads", payload.size(),
-                           kMaxPayloadBytes);
-  }
+  FS_RETURN_IF_ERROR(CheckSize("payload", payload.size(), "publish large data to a topic that the function reads"));
   const std::shared_ptr<Request> request(new Request(std::move(payload)));
   {
     absl::MutexLock lock(&mutex_);
@@ -39,6 +36,14 @@ absl::StatusOr<std::string> Calls::Call(std::string payload, absl::Time deadline
     answered_.WaitUntil(mutex_, std::min(deadline, SteadyNow() + kGivenUpSlice));
   }
   return *std::move(request->answer);
+}
+
+absl::Status Calls::CheckSize(std::string_view what, size_t bytes, std::string_view advice) const {
+  use_.Saw(Limit::kCustom, static_cast<double>(bytes), static_cast<double>(limit_bytes_));
+  if (bytes <= limit_bytes_) return absl::OkStatus();
+  use_.Refused(Limit::kCustom);
+  return InvalidArgument("{}: {} bytes; the limit is {} (limits.custom_mb of the function's configuration); {}", what, bytes, limit_bytes_,
+                         advice);
 }
 
 void Calls::Open() {

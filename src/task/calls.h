@@ -15,7 +15,9 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
+#include "base/limits.h"
 #include "base/status.h"
 #include "base/steady_clock.h"
 
@@ -24,8 +26,9 @@ namespace fs::task {
 class Calls {
  public:
   static constexpr size_t kMaxWaiting = 64;
-  static constexpr size_t kMaxPayloadBytes = size_t{4} << 20;
-  static constexpr size_t kMaxAnswerBytes = size_t{4} << 20;
+
+  // Payloads, and answers, of at most so many bytes (limits.custom_mb).
+  Calls(uint64_t limit_bytes, LimitUse& use) : limit_bytes_(limit_bytes), use_(use) {}
 
   class Request {
    public:
@@ -50,8 +53,12 @@ class Calls {
   // The next request whose caller still waits; nullptr: none. Costs one load when there is none.
   [[nodiscard]] std::shared_ptr<Request> Take();
   void Answer(Request& request, absl::StatusOr<std::string> answer);
+  // kInvalidArgument naming the limit; `what` is "payload" or "custom() answered".
+  [[nodiscard]] absl::Status CheckSize(std::string_view what, size_t bytes, std::string_view advice) const;
 
  private:
+  const uint64_t limit_bytes_;
+  LimitUse& use_;
   absl::Mutex mutex_;
   SteadyCondition answered_;
   std::deque<std::shared_ptr<Request>> waiting_ ABSL_GUARDED_BY(mutex_);

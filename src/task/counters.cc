@@ -12,6 +12,11 @@ constexpr absl::Duration kApart = absl::Seconds(1);
 
 }  // namespace
 
+InstanceCounters::InstanceCounters(size_t source_count, size_t input_count, size_t output_count)
+    : inputs(input_count), outputs(output_count), source_watermarks_ms(source_count) {
+  for (std::atomic<int64_t>& watermark : source_watermarks_ms) watermark.store(kNoTimestamp, std::memory_order_relaxed);
+}
+
 void CountCheckpoint(InstanceCounters& counters, uint64_t id, absl::Duration took, uint64_t bytes) {
   const double seconds = absl::ToDoubleSeconds(took);
   counters.checkpoint_seconds.Observe(seconds);

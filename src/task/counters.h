@@ -12,6 +12,7 @@
 #include <optional>
 #include <vector>
 
+#include "base/limits.h"
 #include "base/record.h"
 #include "observe/histogram.h"
 
@@ -24,7 +25,7 @@ struct Traffic {
 };
 
 struct InstanceCounters {
-  InstanceCounters(size_t input_count, size_t output_count) : inputs(input_count), outputs(output_count) {}
+  InstanceCounters(size_t source_count, size_t input_count, size_t output_count);
 
   std::atomic<uint64_t> processed{0};
   std::atomic<uint64_t> emitted{0};
@@ -42,11 +43,16 @@ struct InstanceCounters {
   std::atomic<uint64_t> checkpoint_last_bytes{0};  // what it made durable: state, the function's bytes, outputs that waited for it
   observe::Histogram checkpoint_seconds{observe::CheckpointSeconds()};
 
-  std::atomic<int64_t> watermark_ms{kNoTimestamp};  // what process_watermark was last told, the minimum over sources
+  // What process_watermark was last told, by source, and the minimum over all; kNoTimestamp: nothing yet.
+  std::vector<std::atomic<int64_t>> source_watermarks_ms;
+  std::atomic<int64_t> watermark_ms{kNoTimestamp};
 
+  std::atomic<int64_t> observed_ms{0};    // when the figures below, and where the inputs end, were last looked at; since the epoch
   std::atomic<uint64_t> memory_bytes{0};  // of the sandbox; 0 without one
   std::atomic<uint64_t> state_bytes{0};
   std::atomic<uint64_t> log_lines_dropped{0};
+
+  LimitUse limits;
 };
 
 // Adds a batch.

@@ -5,17 +5,14 @@
 
 namespace fs::task {
 
-MessageError ErrorOfEnd(const absl::Status& status) {
+MessageError ErrorOfEnd(const absl::Status& status, std::optional<Limit> limit) {
   MessageError error;
-  switch (status.code()) {
-    case absl::StatusCode::kDeadlineExceeded:
-      error.type = kTimeoutError;
-      break;
-    case absl::StatusCode::kResourceExhausted:
-      error.type = kMemoryError;
-      break;
-    default:
-      error.type = kCrashError;
+  if (limit == Limit::kProcessTimeout || limit == Limit::kBatchTimeout) {
+    error.type = kTimeoutError;
+  } else if (limit == Limit::kMemory) {
+    error.type = kMemoryError;
+  } else {
+    error.type = limit == Limit::kOutput ? kOutputError : kCrashError;
   }
   const std::string_view text = Message(status);
   const size_t line_end = std::min(text.find('\n'), text.size());
@@ -92,7 +89,7 @@ ErrorPolicy::Verdict ErrorPolicy::Ended(const MessageId& message, MessageError e
   return verdict;
 }
 
-void ErrorPolicy::Refused(size_t input, std::span<const Record> records) {
+void ErrorPolicy::OneByOne(size_t input, std::span<const Record> records) {
   for (const Record& record : records) {
     const auto range = std::find_if(one_by_one_.begin(), one_by_one_.end(), [&](const Range& known) {
       return known.input == input && known.partition == record.partition && known.last <= record.offset;

@@ -23,6 +23,7 @@
 #include <string>
 #include <vector>
 
+#include "base/limits.h"
 #include "base/record.h"
 #include "base/status.h"
 #include "config/function_config.h"
@@ -45,11 +46,12 @@ struct MessageError {
 // Failures that are no exception of the user's code.
 inline constexpr std::string_view kTimeoutError = "Timeout";
 inline constexpr std::string_view kMemoryError = "OutOfMemory";
+inline constexpr std::string_view kOutputError = "TooMuchOutput";
 inline constexpr std::string_view kCrashError = "Crash";
 inline constexpr std::string_view kRefusedError = "OutputRefused";
 
 // The error of a message that ended its instance, from the status of the guest's call.
-[[nodiscard]] MessageError ErrorOfEnd(const absl::Status& status);
+[[nodiscard]] MessageError ErrorOfEnd(const absl::Status& status, std::optional<Limit> limit);
 
 class ErrorPolicy {
  public:
@@ -76,7 +78,8 @@ class ErrorPolicy {
   // What happened. Failed and Ended answer what follows.
   Verdict Failed(const MessageId& message, MessageError error);
   Verdict Ended(const MessageId& message, MessageError error);
-  void Refused(size_t input, std::span<const Record> records);
+  // One of these did what nobody can tell of which: the next instance takes them one by one, at once.
+  void OneByOne(size_t input, std::span<const Record> records);
   // The message is done, by processing it or otherwise; not yet committed.
   void Done(const MessageId& message);
   void Committed(std::span<const connector::Positions> positions);

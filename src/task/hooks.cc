@@ -37,9 +37,7 @@ absl::Status Instance::ServeCall(Calls::Request& request) {
     return end;
   }
   absl::Status failure = answer.status();
-  if (failure.ok() && answer->size() > Calls::kMaxAnswerBytes) {
-    failure = InvalidArgument("custom() answered {} bytes; the limit is {}", answer->size(), Calls::kMaxAnswerBytes);
-  }
+  if (failure.ok()) failure = spec_.calls->CheckSize("custom() answered", answer->size(), "emit large data, or answer it in pieces");
   if (failure.ok()) {
     FS_ASSIGN_OR_RETURN(const std::optional<MessageError> refused, FindRefused());
     if (refused) failure = InvalidArgument("custom() emitted what its output refuses: {}", refused->message);
@@ -98,6 +96,9 @@ absl::Status Instance::AdvanceEventTime() {
 }
 
 void Instance::AdvanceOutputs() {
+  for (uint32_t source_id = 0; source_id < spec_.counters->source_watermarks_ms.size(); ++source_id) {
+    spec_.counters->source_watermarks_ms[source_id].store(event_time_->told(source_id), std::memory_order_relaxed);
+  }
   spec_.counters->watermark_ms.store(event_time_->least_told(), std::memory_order_relaxed);
   if (event_time_->is_carried()) stamps_->Begin();
   for (size_t channel = 0; channel < sinks_.size(); ++channel) {

@@ -1,5 +1,7 @@
 #include "task/instance.h"
 
+#include <absl/time/clock.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -25,6 +27,13 @@ constexpr absl::Duration kQuietRecovery = absl::Seconds(1);
 // A decision that is not heard of for this long is given up, and recovery finds out; a group that takes partitions away waits no longer.
 constexpr absl::Duration kDecisionPatience = absl::Seconds(30);
 constexpr absl::Duration kObserveInterval = absl::Seconds(1);
+constexpr absl::Duration kQuietUntilRest = absl::Seconds(2);
+constexpr absl::Duration kPushInterval = absl::Milliseconds(2);
+
+// The sandbox names the hook in everything but what the user's code raised.
+absl::Status InHook(const absl::Status& status, std::string_view hook) {
+  return absl::IsAborted(status) ? WithContext(status, hook) : status;
+}
 
 }  // namespace
 
@@ -48,6 +57,7 @@ absl::Status Instance::Open() {
                     Message(state.status()));
   }
   FS_ASSIGN_OR_RETURN_CONTEXT(state_, std::move(state), "state");
+  state_->SetLimit(spec_.limits.state_bytes(), &spec_.counters->limits);
   FS_RETURN_IF_ERROR(OpenConnectors());
 
   std::vector<connector::Sink*> sinks;
@@ -68,7 +78,7 @@ absl::Status Instance::Open() {
 
   Progress progress;
   if (checkpoint) {
-    FS_ASSIGN_OR_RETURN(progress, DecodeProgress(checkpoint->positions));
+    FS_ASSIGN_OR_RETURN_CONTEXT(progress, DecodeProgress(checkpoint->positions), spec_.state_folder.native());
   }
   positions_ = std::move(progress.inputs);
   positions_.resize(inputs_.size());
@@ -88,7 +98,7 @@ absl::Status Instance::Open() {
     FS_RETURN_IF_ERROR_CONTEXT(inputs_[i].source->Start(positions_[i], *this), inputs_[i].topic);
   }
   checkpoint_due_ = SteadyNow();
-  heartbeat_due_ = SteadyNow() + config_.heartbeat_interval;
+  heartbeat_due_ = guest_->has_heartbeat() ? SteadyNow() + config_.heartbeat_interval : absl::InfiniteFuture();
   spec_.retention->Begin();
   // A sink that is cut back needs to know from the start to where.
   const bool has_mark = std::any_of(sinks_.begin(), sinks_.end(), [](const auto& sink) { return !sink->Mark().empty(); });
@@ -108,7 +118,7 @@ absl::Status Instance::OpenConnectors() {
   context.waker = spec_.waker;
   context.exactly_once = delivery == config::Delivery::kExactlyOnce;
   context.checkpoint_interval = config_.checkpoint_interval;
-  context.process_timeout = config_.process_timeout;
+  context.batch_timeout = spec_.limits.batch_timeout();
   context.server_id = spec_.server_id;
   const auto session = [&](const config::Endpoint& endpoint) -> absl::StatusOr<connector::Session*> {
     FS_ASSIGN_OR_RETURN(connector::Connector* const connector, spec_.connectors->Find(endpoint));
@@ -145,8 +155,13 @@ absl::Status Instance::OpenConnectors() {
 
 absl::Status Instance::LoadGuest() {
   sandbox::GuestLimits limits;
-  limits.memory_bytes = config_.limit_memory_bytes;
-  limits.call_timeout = config_.process_timeout;
+  limits.memory_bytes = spec_.limits.memory_bytes();
+  limits.call_timeout = spec_.limits.process_timeout();
+  limits.batch_timeout = spec_.limits.batch_timeout();
+  limits.output_bytes = spec_.limits.output_bytes();
+  limits.iterators = static_cast<size_t>(spec_.limits.iterators);
+  limits.stores = static_cast<size_t>(spec_.limits.stores);
+  limits.use = &spec_.counters->limits;
   FS_ASSIGN_OR_RETURN(guest_, sandbox::Guest::Create(*spec_.runtime, limits, *this));
   interruptible_.store(guest_.get());
   if (stopping()) return absl::CancelledError("stopped while starting");
@@ -163,11 +178,11 @@ absl::Status Instance::LoadGuest() {
 }
 
 absl::Status Instance::StartGuest(const std::optional<state::Checkpoint>& checkpoint) {
-  FS_RETURN_IF_ERROR_CONTEXT(guest_->Init(), "init");
+  FS_RETURN_IF_ERROR(InHook(guest_->Init(), "init"));
   FS_RETURN_IF_ERROR(WriteEmitted());
   if (checkpoint && checkpoint->function_bytes) {
     last_function_bytes_ = checkpoint->function_bytes;
-    FS_RETURN_IF_ERROR_CONTEXT(guest_->RestoreCheckpoint(checkpoint->sequence, *checkpoint->function_bytes), "restore_checkpoint");
+    FS_RETURN_IF_ERROR(InHook(guest_->RestoreCheckpoint(checkpoint->sequence, *checkpoint->function_bytes), "restore_checkpoint"));
     FS_RETURN_IF_ERROR(WriteEmitted());
   }
   return absl::OkStatus();
@@ -189,13 +204,14 @@ absl::Status Instance::Loop() {
     FS_RETURN_IF_ERROR(AdvanceEventTime());
     FS_RETURN_IF_ERROR(ServeCalls());
     const absl::Time now = SteadyNow();
+    FS_RETURN_IF_ERROR(PushOutputs(look_again > now));
     const bool is_due = is_dirty() && (now >= checkpoint_due_ || pending_bytes() > kMaxPendingBytes);
     if (is_due || spec_.retention->is_asked()) FS_RETURN_IF_ERROR(TakeCheckpoint());
     if (now >= heartbeat_due_) FS_RETURN_IF_ERROR(Heartbeat());
     Observe(now);
     if (look_again > now) {
       const absl::Time due = std::min(is_dirty() ? checkpoint_due_ : heartbeat_due_, is_missing_ends_ ? observe_due_ : heartbeat_due_);
-      spec_.waker->WaitUntil(std::min({look_again, heartbeat_due_, due, event_time_->due(now)}));
+      spec_.waker->WaitUntil(std::min({look_again, heartbeat_due_, due, event_time_->due(now), RestWhenQuiet(now)}));
     }
   }
   return absl::OkStatus();
@@ -273,11 +289,22 @@ absl::Status Instance::WriteEmitted() {
   return absl::OkStatus();
 }
 
+absl::Status Instance::PushOutputs(bool is_idle) {
+  if (!has_unpushed_ || (!is_idle && SteadyNow() < push_due_)) return absl::OkStatus();
+  for (size_t channel = 0; channel < sinks_.size(); ++channel) {
+    FS_RETURN_IF_ERROR_CONTEXT(sinks_[channel]->Push(), config_.outputs[channel].path);
+  }
+  has_unpushed_ = false;
+  push_due_ = SteadyNow() + kPushInterval;
+  return absl::OkStatus();
+}
+
 absl::Status Instance::WriteWaiting(uint32_t channel, const OutputRecord& record) {
   while (true) {
     const absl::Status status = sinks_[channel]->Write(record);
     if (status.ok()) [[likely]] {
       ++handed_over_[channel].messages;
+      has_unpushed_ = true;
       handed_over_[channel].bytes += record.value.size();
       return status;
     }
@@ -294,12 +321,25 @@ bool Instance::is_dirty() const { return has_progress_ || state_->pending_bytes(
 size_t Instance::pending_bytes() const { return state_->pending_bytes() + (decider_ != nullptr ? decider_->pending_bytes() : 0); }
 
 absl::Status Instance::TakeCheckpoint() {
-  FS_ASSIGN_OR_RETURN_CONTEXT(std::optional<std::string> bytes, guest_->TakeCheckpoint(checkpoints_->next_sequence()), "take_checkpoint");
+  absl::StatusOr<std::optional<std::string>> bytes = guest_->TakeCheckpoint(checkpoints_->next_sequence());
+  if (!bytes.ok()) return InHook(bytes.status(), "take_checkpoint");
+  if (*bytes) FS_RETURN_IF_ERROR(CheckFunctionBytes((*bytes)->size()));
   FS_RETURN_IF_ERROR(WriteEmitted());
-  FS_RETURN_IF_ERROR(CommitWith(std::move(bytes)));
+  FS_RETURN_IF_ERROR(CommitWith(*std::move(bytes)));
   // Neither a group nor a stop waits for a copy.
   if (!is_rebalancing_ && !stopping()) spec_.retention->AfterCheckpoint(*state_, *spec_.log);
   return absl::OkStatus();
+}
+
+absl::Status Instance::CheckFunctionBytes(size_t bytes) {
+  const uint64_t limit = spec_.limits.checkpoint_bytes();
+  spec_.counters->limits.Saw(Limit::kCheckpoint, static_cast<double>(bytes), static_cast<double>(limit));
+  if (bytes <= limit) return absl::OkStatus();
+  spec_.counters->limits.Refused(Limit::kCheckpoint);
+  return ResourceExhausted(
+      "take_checkpoint: returned {} bytes; the limit is {} (limits.checkpoint_mb of the function's configuration); keep what is large in a "
+      "store",
+      bytes, limit);
 }
 
 absl::Status Instance::KeepWaiting(WaitingIn step, absl::Duration since, const absl::Status& what) {
@@ -335,6 +375,17 @@ absl::Status Instance::CommitWith(std::optional<std::string> function_bytes) {
   }
   spec_.on_checkpoint(positions_);
   return absl::OkStatus();
+}
+
+absl::Time Instance::RestWhenQuiet(absl::Time now) {
+  if (guest_->is_rested()) return absl::InfiniteFuture();
+  if (const uint64_t calls = guest_->calls(); calls != calls_seen_) {
+    calls_seen_ = calls;
+    rest_due_ = now + kQuietUntilRest;
+  }
+  if (now < rest_due_) return rest_due_;
+  guest_->Rest();
+  return absl::InfiniteFuture();
 }
 
 absl::Status Instance::Heartbeat() {
@@ -375,8 +426,14 @@ void Instance::Waiting(std::string what) {
 void Instance::Observe(absl::Time now) {
   if (now < observe_due_) return;
   observe_due_ = now + kObserveInterval;
-  spec_.counters->memory_bytes.store(guest_->memory_bytes(), std::memory_order_relaxed);
-  spec_.counters->state_bytes.store(state_->stored_bytes() + state_->pending_bytes(), std::memory_order_relaxed);
+  spec_.counters->observed_ms.store(absl::ToUnixMillis(absl::Now()), std::memory_order_relaxed);
+  const uint64_t memory = guest_->memory_bytes();
+  const uint64_t state = state_->stored_bytes() + state_->pending_bytes();
+  spec_.counters->memory_bytes.store(memory, std::memory_order_relaxed);
+  spec_.counters->state_bytes.store(state, std::memory_order_relaxed);
+  LimitUse& use = spec_.counters->limits;
+  use.IsNow(Limit::kMemory, static_cast<double>(memory), static_cast<double>(spec_.limits.memory_bytes()));
+  use.IsNow(Limit::kState, static_cast<double>(state), static_cast<double>(spec_.limits.state_bytes()));
   std::vector<connector::Positions> ends;
   for (const Input& input : inputs_) ends.push_back(input.source->EndOffsets());
   is_missing_ends_ = std::any_of(ends.begin(), ends.end(), [](const connector::Positions& end) { return end.empty(); });

@@ -40,6 +40,7 @@ namespace fs::task {
 
 struct InstanceSpec {
   std::shared_ptr<const catalog::Function> function;
+  config::FunctionLimits limits;  // with the server's caps
   std::filesystem::path state_folder;
   sandbox::Runtime* runtime = nullptr;
   state::StateEnvironment* states = nullptr;
@@ -117,14 +118,19 @@ class Instance : private sandbox::Host, private connector::SourceListener {
   [[nodiscard]] absl::Status WriteEmitted();
   [[nodiscard]] absl::Status WriteWaiting(uint32_t channel, const OutputRecord& record);
   [[nodiscard]] absl::Status WriteStamped(uint32_t channel, const OutputRecord& record);
+  // Lets nothing that is done wait in a sink for the checkpoint. Seldom enough that its price does not count where batch follows batch.
+  [[nodiscard]] absl::Status PushOutputs(bool is_idle);
   // The payloads' bytes.
   uint64_t Advance(size_t input, std::span<const Record> records);
   [[nodiscard]] absl::Status TakeCheckpoint();
+  [[nodiscard]] absl::Status CheckFunctionBytes(size_t bytes);
   // The Patience of the checkpoint protocol: outputs that are away are waited for as long as it takes, saying so; a decision for a while.
   // kCancelled when a stop finds them still away.
   [[nodiscard]] absl::Status KeepWaiting(WaitingIn step, absl::Duration since, const absl::Status& what);
   [[nodiscard]] absl::Status CommitWith(std::optional<std::string> function_bytes);
   [[nodiscard]] absl::Status Heartbeat();
+  // Lets the guest rest once it was quiet for long enough; when to look again.
+  [[nodiscard]] absl::Time RestWhenQuiet(absl::Time now);
   void OpenEventTime();
   // Tells the function how far event time has come, and the outputs what follows from that. kAborted: process_watermark raised; what it
   // changed is undone and everything before it is committed.
@@ -185,7 +191,11 @@ class Instance : private sandbox::Host, private connector::SourceListener {
   bool has_progress_ = false;      // records were processed or emitted since the last checkpoint
   std::optional<std::string> last_function_bytes_;
   absl::Time checkpoint_due_;
+  bool has_unpushed_ = false;
+  absl::Time push_due_ = absl::InfinitePast();
   absl::Time heartbeat_due_;
+  uint64_t calls_seen_ = 0;
+  absl::Time rest_due_ = absl::InfiniteFuture();
   absl::Time give_up_ = absl::InfiniteFuture();  // of a stop that waits for outputs
   absl::Time observe_due_ = absl::InfinitePast();
   bool is_missing_ends_ = true;  // an input does not know yet where it ends

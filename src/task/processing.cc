@@ -70,7 +70,7 @@ absl::StatusOr<Instance::Step> Instance::ProcessTogether(size_t input, std::span
   const uint64_t bytes = Advance(input, done);
   const absl::Status written = WriteEmitted();
   if (absl::IsInvalidArgument(written) && records.size() > 1) {
-    spec_.errors->Refused(input, done);
+    spec_.errors->OneByOne(input, done);
     return WithContext(written, fmt::format("emitted by one of {} message(s) from {} on; going on from the last checkpoint to find which",
                                             done.size(), PlaceOf(input, done.front())));
   }
@@ -144,7 +144,12 @@ absl::Status Instance::HandleEnd(size_t input, std::span<const Record> records, 
   const Record& record = records[index];
   const absl::Status status = WithContext(end, PlaceOf(input, record));
   if (!guest_->is_dead() || absl::IsCancelled(end) || stopping()) return status;
-  const ErrorPolicy::Verdict verdict = spec_.errors->Ended({input, record.partition, record.offset}, ErrorOfEnd(end));
+  if (guest_->ended_by() == Limit::kBatchTimeout && records.size() > 1) {
+    spec_.errors->OneByOne(input, records);
+    return WithContext(end, fmt::format("one of {} message(s) from {} on; going on from the last checkpoint, one at a time", records.size(),
+                                        PlaceOf(input, records.front())));
+  }
+  const ErrorPolicy::Verdict verdict = spec_.errors->Ended({input, record.partition, record.offset}, ErrorOfEnd(end, guest_->ended_by()));
   // What came before is committed: there is nothing that another instance could add.
   if (verdict.action == ErrorPolicy::Action::kFail && index == 0 && !has_progress_) {
     static_cast<void>(spec_.errors->TakeRestart());

@@ -24,6 +24,7 @@ std::string NewStateId(std::string_view name) {
 
 // What a function did to itself while being created is the request's fault, not the server's.
 absl::Status AsCreateError(const absl::Status& status) {
+  if (absl::IsCancelled(status)) return AlreadyExists("it was stopped before it ran: {}", Message(status));
   const bool is_guest_limit = absl::IsDeadlineExceeded(status) || absl::IsResourceExhausted(status) || absl::IsAborted(status);
   return is_guest_limit ? absl::Status(absl::StatusCode::kInvalidArgument, status.message()) : status;
 }
@@ -31,7 +32,14 @@ absl::Status AsCreateError(const absl::Status& status) {
 class SupervisorImpl final : public Supervisor {
  public:
   SupervisorImpl(Options options, catalog::Catalog& catalog, TaskEnvironment environment)
-      : options_(std::move(options)), catalog_(catalog), environment_(std::move(environment)) {}
+      : options_(std::move(options)),
+        catalog_(catalog),
+        admission_(options_.limit_running_functions, options_.limit_total_memory_bytes),
+        environment_([&] {
+          environment.admission = &admission_;
+          environment.limit_caps = options_.limit_caps;
+          return std::move(environment);
+        }()) {}
   ~SupervisorImpl() override { Shutdown(); }
 
   absl::Status Recover() override;
@@ -47,6 +55,7 @@ class SupervisorImpl final : public Supervisor {
   absl::Status DeleteCheckpoint(std::string_view name, uint64_t id) override;
   absl::Status StartFromCheckpoint(std::string_view name, uint64_t id) override;
   std::vector<Description> List() const override;
+  std::vector<ServerLimit> limits() const override;
   absl::StatusOr<Description> Describe(std::string_view name) const override;
   absl::StatusOr<std::unique_ptr<observe::FunctionLogReader>> ReadLog(std::string_view name, std::optional<uint64_t> tail,
                                                                       std::function<void()> on_growth) const override;
@@ -56,12 +65,15 @@ class SupervisorImpl final : public Supervisor {
   [[nodiscard]] absl::StatusOr<std::shared_ptr<Task>> Find(std::string_view name) const;
   [[nodiscard]] absl::Status CheckEndpoints(const config::FunctionConfig& config) const;
   [[nodiscard]] absl::Status StartCreated(const std::shared_ptr<Task>& task);
+  [[nodiscard]] absl::Status StartWanted(Task& task);
   void RemoveOrphans(const std::set<std::string>& state_ids);
 
   const Options options_;
   catalog::Catalog& catalog_;
+  Admission admission_;
   const TaskEnvironment environment_;
   mutable absl::Mutex mutex_;
+  uint64_t refused_functions_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::btree_map<std::string, std::shared_ptr<Task>> tasks_ ABSL_GUARDED_BY(mutex_);
   std::set<std::shared_ptr<Task>> being_created_ ABSL_GUARDED_BY(mutex_);
   bool shut_down_ ABSL_GUARDED_BY(mutex_) = false;
@@ -80,7 +92,9 @@ absl::Status SupervisorImpl::Recover() {
   RemoveOrphans(state_ids);
   for (const auto& task : to_start) {
     const absl::Status status = task->Start(Task::StartMode::kPatient);
-    if (!status.ok()) observe::LogError("function {}: {}", task->function().name, Message(status));
+    if (status.ok()) continue;
+    observe::LogError("function {}: {}", task->function().name, Message(status));
+    task->SetFailed(status);
   }
   return absl::OkStatus();
 }
@@ -127,7 +141,9 @@ absl::Status SupervisorImpl::CreateFunction(std::string config_yaml, config::Fun
     absl::MutexLock lock(&mutex_);
     if (shut_down_) return Unavailable("the server is shutting down");
     if (tasks_.size() >= options_.limit_functions) {
-      return ResourceExhausted("{} functions are registered, which is the limit (limits.functions); drop one first", tasks_.size());
+      ++refused_functions_;
+      return ResourceExhausted("{} functions are registered, which is the limit (limits.functions); drop one first",
+                               tasks_.size());
     }
   }
   const std::string name = config.name;
@@ -178,14 +194,23 @@ absl::Status SupervisorImpl::StartFunction(std::string_view name) {
   FS_ASSIGN_OR_RETURN(const std::shared_ptr<Task> task, Find(name));
   absl::MutexLock lifecycle(&task->lifecycle());
   FS_RETURN_IF_ERROR(Find(name).status());
+  return StartWanted(*task);
+}
+
+// The answer that the user gets must hold over a restart of the server, too: what was not let in is not wanted.
+absl::Status SupervisorImpl::StartWanted(Task& task) {
+  const std::string& name = task.function().name;
   FS_RETURN_IF_ERROR(catalog_.SetWanted(name, catalog::WantedStatus::kRunning));
-  FS_RETURN_IF_ERROR(task->Start(Task::StartMode::kNow));
-  return AsCreateError(task->WaitUntilRunning());
+  if (const absl::Status started = task.Start(Task::StartMode::kNow); !started.ok()) {
+    FS_RETURN_IF_ERROR(catalog_.SetWanted(name, catalog::WantedStatus::kStopped));
+    return WithContext(started, fmt::format("function {}", name));
+  }
+  return AsCreateError(task.WaitUntilRunning());
 }
 
 absl::Status SupervisorImpl::StopFunction(std::string_view name) {
   FS_ASSIGN_OR_RETURN(const std::shared_ptr<Task> task, Find(name));
-  absl::MutexLock lifecycle(&task->lifecycle());
+  const Task::StopTurn turn(*task);
   FS_RETURN_IF_ERROR(Find(name).status());
   FS_RETURN_IF_ERROR(catalog_.SetWanted(name, catalog::WantedStatus::kStopped));
   task->RequestStop();
@@ -195,7 +220,7 @@ absl::Status SupervisorImpl::StopFunction(std::string_view name) {
 
 absl::Status SupervisorImpl::DropFunction(std::string_view name) {
   FS_ASSIGN_OR_RETURN(const std::shared_ptr<Task> task, Find(name));
-  absl::MutexLock lifecycle(&task->lifecycle());
+  const Task::StopTurn turn(*task);
   FS_RETURN_IF_ERROR(Find(name).status());
   task->RequestStop();
   task->Join();
@@ -256,9 +281,7 @@ absl::Status SupervisorImpl::StartFromCheckpoint(std::string_view name, uint64_t
   const absl::Status restored = task->checkpoints().Restore(id, NewRunId());
   if (!restored.ok()) return WithContext(restored, name);
   observe::LogInfo("function {}: restored from checkpoint {}", name, id);
-  FS_RETURN_IF_ERROR(catalog_.SetWanted(name, catalog::WantedStatus::kRunning));
-  FS_RETURN_IF_ERROR(task->Start(Task::StartMode::kNow));
-  return AsCreateError(task->WaitUntilRunning());
+  return StartWanted(*task);
 }
 
 absl::StatusOr<std::shared_ptr<Task>> SupervisorImpl::Find(std::string_view name) const {
@@ -284,6 +307,14 @@ std::vector<Description> SupervisorImpl::List() const {
   descriptions.reserve(tasks.size());
   for (const auto& task : tasks) descriptions.push_back(task->Describe());
   return descriptions;
+}
+
+std::vector<ServerLimit> SupervisorImpl::limits() const {
+  const auto [running, memory] = admission_.limits();
+  absl::MutexLock lock(&mutex_);
+  return {{"functions", static_cast<double>(tasks_.size()), static_cast<double>(options_.limit_functions), refused_functions_},
+          running,
+          memory};
 }
 
 absl::StatusOr<Description> SupervisorImpl::Describe(std::string_view name) const {

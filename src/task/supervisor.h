@@ -8,6 +8,7 @@
 #include <absl/time/time.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -17,6 +18,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/limits.h"
 #include "base/status.h"
 #include "catalog/catalog.h"
 #include "config/function_config.h"
@@ -25,6 +27,7 @@
 #include "sandbox/runtime.h"
 #include "state/function_state.h"
 #include "state/retained.h"
+#include "task/admission.h"
 #include "task/counters.h"
 
 namespace fs::task {
@@ -82,12 +85,21 @@ struct Description {
   LastCheckpoint checkpoint;
   observe::HistogramSnapshot checkpoint_seconds;
   std::vector<InputPosition> positions;
-  std::optional<int64_t> watermark_ms;  // the minimum over sources; absent before each has one
-  uint64_t memory_bytes = 0;            // of the sandbox; 0 without one
+  std::optional<int64_t> watermark_ms;                       // the minimum over sources; absent before each has one
+  std::vector<std::optional<int64_t>> source_watermarks_ms;  // by source
+  int64_t observed_ms = 0;                                   // when memory, state and the inputs' ends were last looked at; 0: not yet
+  uint64_t memory_bytes = 0;                                 // of the sandbox; 0 without one
   uint64_t state_bytes = 0;
   uint64_t log_lines_dropped = 0;
-  std::string last_error;     // with the user's traceback
-  int64_t last_error_ms = 0;  // 0: there was none
+  uint64_t memory_limit_bytes = 0;
+  uint64_t state_limit_bytes = 0;
+  struct LimitState {
+    double used = 0;  // the most that was, as a share of the limit; of memory and state what is now
+    uint64_t refused = 0;
+  };
+  std::array<LimitState, kLimitCount> limits;  // by Limit
+  std::string last_error;                      // with the user's traceback
+  int64_t last_error_ms = 0;                   // 0: there was none
 };
 
 // A checkpoint that can be restored by number.
@@ -108,6 +120,9 @@ class Supervisor {
     std::filesystem::path checkpoint_dir;  // likewise; on the same file system
     std::filesystem::path log_dir;         // one log per function
     uint32_t limit_functions = 10000;
+    uint32_t limit_running_functions = 10000;
+    uint64_t limit_total_memory_bytes = 0;  // 0: none
+    config::FunctionLimits limit_caps = config::WidestLimits();
   };
   // Does not own what it is given; they outlive it.
   static absl::StatusOr<std::unique_ptr<Supervisor>> Create(const Options& options, catalog::Catalog& catalog, sandbox::Runtime& runtime,
@@ -138,6 +153,7 @@ class Supervisor {
   [[nodiscard]] virtual absl::Status StartFromCheckpoint(std::string_view name, uint64_t id) = 0;
 
   [[nodiscard]] virtual std::vector<Description> List() const = 0;
+  [[nodiscard]] virtual std::vector<ServerLimit> limits() const = 0;
   [[nodiscard]] virtual absl::StatusOr<Description> Describe(std::string_view name) const = 0;
 
   // Reads the function's log (observe/function_log_reader.h); an `on_growth` is called when there is more, or the function is dropped.

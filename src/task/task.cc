@@ -64,7 +64,10 @@ Task::Task(const TaskEnvironment& environment, std::shared_ptr<const catalog::Fu
     : environment_(environment),
       function_(std::move(function)),
       state_folder_(environment_.state_dir / function_->state_id),
-      counters_(InputCount(function_->config), function_->config.outputs.size()),
+      limits_(function_->config.limits),
+      limits_accepted_(config::ApplyCaps(environment_.limit_caps, limits_)),
+      counters_(function_->config.input_groups.size(), InputCount(function_->config), function_->config.outputs.size()),
+      calls_(limits_.custom_bytes(), counters_.limits),
       checkpoints_(*environment_.states, environment_.checkpoint_dir / function_->state_id, state_folder_),
       retention_(function_->config, checkpoints_, *waker_),
       errors_(function_->config.on_error),
@@ -83,10 +86,17 @@ absl::Status Task::Start(StartMode mode) {
     if (alive_) return absl::OkStatus();
   }
   thread_.Join();
+  FS_RETURN_IF_ERROR(limits_accepted_);
+  FS_ASSIGN_OR_RETURN(Admission::Place place, environment_.admission->Enter(limits_.memory_bytes()));
   observe::FunctionLog::Options log;
+  log.limit_bytes = limits_.log_bytes();
+  log.lines_per_second = static_cast<uint64_t>(limits_.log_lines_per_second);
+  log.bytes_per_second = limits_.log_bytes_per_second();
+  log.use = &counters_.limits;
   log.dropped_lines = &counters_.log_lines_dropped;
   log.followers = log_followers_;
   FS_ASSIGN_OR_RETURN(log_, observe::FunctionLog::Open(environment_.log_dir, function_->name, log));
+  place_ = std::move(place);
   stopping_.store(false);
   errors_.Reset();
   calls_.Open();
@@ -103,6 +113,7 @@ absl::Status Task::Start(StartMode mode) {
   if (!thread.ok()) {
     calls_.Close(thread.status());
     retention_.Close();
+    place_.Leave();
     absl::MutexLock lock(&mutex_);
     alive_ = false;
     return thread.status();
@@ -112,11 +123,33 @@ absl::Status Task::Start(StartMode mode) {
 }
 
 absl::Status Task::WaitUntilRunning() {
+  bool is_stopped;
+  {
+    absl::MutexLock lock(&mutex_);
+    mutex_.Await(absl::Condition(
+        +[](Task* task) ABSL_EXCLUSIVE_LOCKS_REQUIRED(task->mutex_) { return task->opened_ || !task->alive_ || task->waiting_stops_ > 0; },
+        this));
+    is_stopped = !opened_ && alive_;
+  }
+  if (is_stopped) {
+    RequestStop();
+    while (!WaitEnded(SteadyNow() + kStopGrace)) Interrupt();
+  }
   absl::MutexLock lock(&mutex_);
-  mutex_.Await(
-      absl::Condition(+[](Task* task) ABSL_EXCLUSIVE_LOCKS_REQUIRED(task->mutex_) { return task->opened_ || !task->alive_; }, this));
   return opened_ ? absl::OkStatus() : end_;
 }
+
+Task::StopTurn::StopTurn(Task& task) : task_(task) {
+  {
+    absl::MutexLock lock(&task_.mutex_);
+    ++task_.waiting_stops_;
+  }
+  task_.lifecycle_.Lock();
+  absl::MutexLock lock(&task_.mutex_);
+  --task_.waiting_stops_;
+}
+
+Task::StopTurn::~StopTurn() { task_.lifecycle_.Unlock(); }
 
 void Task::Release() {
   absl::MutexLock lock(&mutex_);
@@ -224,6 +257,9 @@ void Task::Body() {
   calls_.Close(absl::AlreadyExistsError(stopping_.load() || status.ok() ? "it is STOPPED: start it first"
                                                                         : fmt::format("it is FAILED: {}", Message(status))));
   retention_.Close();
+  // Its end tells what a flood at last had dropped.
+  log_.reset();
+  place_.Leave();
   absl::MutexLock lock(&mutex_);
   end_ = status.ok() ? absl::CancelledError("stopped before it ran") : status;
   alive_ = false;
@@ -234,6 +270,7 @@ absl::Status Task::RunInstance() {
   FS_RETURN_IF_ERROR(checkpoints_.Recover());
   InstanceSpec spec;
   spec.function = function_;
+  spec.limits = limits_;
   spec.state_folder = state_folder_;
   spec.runtime = environment_.runtime;
   spec.states = environment_.states;
@@ -281,6 +318,7 @@ absl::Status Task::RunInstance() {
   absl::MutexLock lock(&mutex_);
   instance_ = nullptr;
   counters_.memory_bytes.store(0, std::memory_order_relaxed);
+  counters_.limits.IsNow(Limit::kMemory, 0, 1);
   return status;
 }
 
@@ -308,9 +346,19 @@ Description Task::Describe() const {
   description.checkpoint_seconds = counters_.checkpoint_seconds.Snapshot();
   const int64_t watermark_ms = counters_.watermark_ms.load(std::memory_order_relaxed);
   if (watermark_ms != kNoTimestamp) description.watermark_ms = watermark_ms;
+  for (const std::atomic<int64_t>& watermark : counters_.source_watermarks_ms) {
+    const int64_t told = watermark.load(std::memory_order_relaxed);
+    description.source_watermarks_ms.push_back(told != kNoTimestamp ? std::optional(told) : std::nullopt);
+  }
+  description.observed_ms = counters_.observed_ms.load(std::memory_order_relaxed);
   description.memory_bytes = counters_.memory_bytes.load(std::memory_order_relaxed);
   description.state_bytes = counters_.state_bytes.load(std::memory_order_relaxed);
   description.log_lines_dropped = counters_.log_lines_dropped.load(std::memory_order_relaxed);
+  for (size_t i = 0; i < kLimitCount; ++i) {
+    description.limits[i] = {counters_.limits.used(static_cast<Limit>(i)), counters_.limits.refused(static_cast<Limit>(i))};
+  }
+  description.memory_limit_bytes = limits_.memory_bytes();
+  description.state_limit_bytes = limits_.state_bytes();
   const config::FunctionConfig& config = function_->config;
   for (size_t group = 0; group < config.input_groups.size(); ++group) {
     for (const config::Endpoint& endpoint : config.input_groups[group].inputs) {

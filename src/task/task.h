@@ -30,6 +30,7 @@
 #include "base/steady_clock.h"
 #include "base/thread.h"
 #include "base/waker.h"
+#include "task/admission.h"
 #include "task/calls.h"
 #include "task/instance.h"
 #include "task/retention.h"
@@ -46,6 +47,8 @@ struct TaskEnvironment {
   std::filesystem::path checkpoint_dir;
   std::filesystem::path log_dir;
   std::string server_id;
+  Admission* admission = nullptr;
+  config::FunctionLimits limit_caps = {};  // how far a function's limits may go
 };
 
 class Task {
@@ -55,13 +58,16 @@ class Task {
   // Stops it.
   ~Task();
 
-  // Starts the thread; nothing to do when it runs. WaitUntilRunning: OK once the function runs (also when it is between restarts), or
-  // what ended it. kHeld: it runs only after Release: init has been called, no record was taken. kPatient: nobody waits for the
-  // answer, so a first instance that cannot be opened is tried again as a later one would be.
+  // Starts the thread; nothing to do when it runs. kInvalidArgument, kResourceExhausted: the server's limits do not allow it.
+  // WaitUntilRunning: OK once the function runs (also when it is between restarts), or what ended it. kHeld: it runs only after Release:
+  // init has been called, no record was taken. kPatient: nobody waits for the answer, so a first instance that cannot be opened is tried
+  // again as a later one would be.
   enum class StartMode { kNow, kHeld, kPatient };
   [[nodiscard]] absl::Status Start(StartMode mode);
   [[nodiscard]] absl::Status WaitUntilRunning();
   void Release();
+  // FAILED, because it could not even be started.
+  void SetFailed(const absl::Status& reason) { SetStatus(Status::kFailed, std::string(Message(reason))); }
 
   // Asks it to stop: it commits what it has, calls close, and ends; a call that does not return is interrupted after a moment.
   // Join waits for that, within about a second. OK when it is not running.
@@ -93,6 +99,17 @@ class Task {
 
   // Serialises start, stop and drop of this function; the Supervisor's calls hold it.
   absl::Mutex& lifecycle() { return lifecycle_; }
+  // The same for a stop or a drop: where a start holds it and waits for the user's code, it is the start that ends.
+  class StopTurn {
+   public:
+    explicit StopTurn(Task& task);
+    ~StopTurn();
+    StopTurn(const StopTurn&) = delete;
+    StopTurn& operator=(const StopTurn&) = delete;
+
+   private:
+    Task& task_;
+  };
 
  private:
   void Body();
@@ -104,6 +121,8 @@ class Task {
   const TaskEnvironment environment_;
   const std::shared_ptr<const catalog::Function> function_;
   const std::filesystem::path state_folder_;
+  config::FunctionLimits limits_;       // with the server's caps
+  const absl::Status limits_accepted_;  // else what they exceed
   absl::Mutex lifecycle_;
 
   std::atomic<bool> stopping_{false};
@@ -118,7 +137,8 @@ class Task {
 
   mutable absl::Mutex mutex_;
   Instance* instance_ ABSL_GUARDED_BY(mutex_) = nullptr;
-  std::unique_ptr<observe::FunctionLog> log_;   // of the running thread
+  Admission::Place place_;                      // of the running thread
+  std::unique_ptr<observe::FunctionLog> log_;   // likewise
   ErrorPolicy errors_;                          // likewise
   FailureLog failure_log_;                      // likewise
   bool alive_ ABSL_GUARDED_BY(mutex_) = false;  // the thread has work
@@ -126,7 +146,8 @@ class Task {
   bool held_ ABSL_GUARDED_BY(mutex_) = false;
   bool patient_ ABSL_GUARDED_BY(mutex_) = false;
   bool opened_ ABSL_GUARDED_BY(mutex_) = false;  // an instance was opened since Start
-  absl::Status end_ ABSL_GUARDED_BY(mutex_);     // what ended the thread
+  int waiting_stops_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::Status end_ ABSL_GUARDED_BY(mutex_);  // what ended the thread
   Status status_ ABSL_GUARDED_BY(mutex_);
   std::string reason_ ABSL_GUARDED_BY(mutex_);
   std::string waiting_for_ ABSL_GUARDED_BY(mutex_);

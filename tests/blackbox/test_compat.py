@@ -7,7 +7,7 @@ import pytest
 from fs_client._proto import function_stream_pb2 as pb
 from fs_client._proto import function_stream_pb2_grpc as rpc
 from support.server import Server
-from test_errors import ECHO, GOOD
+from test_bad_configuration import ECHO, GOOD
 
 
 @pytest.fixture

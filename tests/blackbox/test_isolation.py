@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from fs_api import FSProcessorDriver
 from fs_client import FsClient
-from functions import hostile
 from functions.counting import Remembering
+from functions.hostile import running as hostile
 from support.server import Server
 from support.topics import between, create, read, status
 from support.wait import wait_for
@@ -106,7 +106,7 @@ def test_an_exception_fails_the_function_with_its_traceback_and_keeps_what_came_
     wait_for(lambda: status(client, "bad") == "FAILED", "it failed")
     about = client.describe_function("bad")
     assert "ValueError: no such luck" in about.reason
-    assert 'hostile.py", line' in about.last_error and "misbehave" in about.last_error
+    assert 'running.py", line' in about.last_error and "misbehave" in about.last_error
     assert "offset 2" in about.reason
     assert read(client, "out", 2) == [b"one", b"two"]
     # Starting it again meets the same message: nothing is skipped.

@@ -44,6 +44,15 @@ def test_starting_and_stopping_twice_changes_nothing(client: FsClient) -> None:
     assert status(client, "counter") == "RUNNING"
 
 
+def test_outputs_of_at_least_once_do_not_wait_for_the_checkpoint(client: FsClient) -> None:
+    create(client, "counter", Counter, delivery="at-least-once", checkpoint_interval_seconds=3600)
+    # What comes after a quiet interval is committed at once; everything behind it would wait an hour.
+    client.publish("in", events(1))
+    read(client, "out", 1)
+    client.publish("in", events(5, start=1))
+    assert read_json(client, "out", 6)[-1] == {"key": "k2", "count": 2, "sum": 2 + 5}
+
+
 @pytest.mark.parametrize(("function", "expected"), [(Counter, None), (Remembering, None)])
 def test_a_stopped_function_goes_on_where_it_was(client: FsClient, function: type, expected: None) -> None:
     create(client, "one", function)

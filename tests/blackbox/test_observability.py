@@ -6,50 +6,19 @@ import json
 import subprocess
 import sys
 import threading
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 import pytest
 from fs_client import FsClient, LogLine
 from fs_client.config import EmbeddedInput, EmbeddedOutput, FileInput, KafkaInput, KafkaOutput, WasmTaskBuilder
 from fs_client.errors import ClientError, NotFoundError
-from functions.hostile import Allocates
+from functions.hostile.running import Allocates
 from functions.talking import Talking
-from prometheus_client.parser import text_string_to_metric_families
 from support.kafka import Kafka
+from support.metrics import Samples, get, scrape, value
 from support.server import Server
 from support.topics import create, read, status
 from support.wait import wait_for
-
-Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
-
-
-def get(server: Server, path: str) -> tuple[int, str, str]:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{server.http_port}{path}", timeout=10) as answer:
-            return answer.status, answer.headers["Content-Type"], answer.read().decode()
-    except urllib.error.HTTPError as error:
-        return error.code, error.headers["Content-Type"], error.read().decode()
-
-
-def scrape(server: Server) -> Samples:
-    """All samples, after the official parser and its conventions have passed."""
-    status_code, content_type, text = get(server, "/metrics")
-    assert status_code == 200 and content_type.startswith("text/plain; version=0.0.4")
-    samples: Samples = {}
-    for family in text_string_to_metric_families(text):
-        assert family.documentation, f"{family.name} has no HELP"
-        assert family.type in ("counter", "gauge", "histogram"), f"{family.name} has no TYPE"
-        for sample in family.samples:
-            place = (sample.name, frozenset(sample.labels.items()))
-            assert place not in samples, f"twice: {place}"
-            samples[place] = sample.value
-    return samples
-
-
-def value(samples: Samples, name: str, **labels: str) -> float | None:
-    return samples.get((name, frozenset(labels.items())))
 
 
 def names_function(samples: Samples, name: str) -> bool:

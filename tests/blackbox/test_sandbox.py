@@ -15,10 +15,10 @@ from support.topics import between, create, read, read_json, status
 from support.wait import wait_for
 
 PROBES = Path(__file__).parents[1] / "runtime"
-PROBE_MODULES = ("probe_driver", "library_probe", "recursion_probe")
+PROBE_MODULES = ("probe_driver", "library_probe", "recursion_probe", "json_probe")
 CHECKS = [
     f"{module}.{name.split('(')[0].removeprefix('def ')}"
-    for module in ("library_probe", "recursion_probe")
+    for module in PROBE_MODULES[1:]
     for name in (PROBES / f"{module}.py").read_text(encoding="utf-8").splitlines()
     if name.startswith("def check_")
 ]

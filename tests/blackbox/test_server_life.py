@@ -10,14 +10,33 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 from fs_client.config import KafkaInput, KafkaOutput, WasmTaskBuilder
 from functions.forwarding import Forward
-from functions.hostile import Loops
+from functions.hostile.running import Loops
 from functions.talking import Talking
 from support.kafka import Kafka
 from support.server import Server, ServerFailed
 from support.topics import create, read
 from support.wait import wait_for
+from test_faults import damage
+
+
+def test_foreign_sections_are_accepted_with_a_warning(tmp_path: Path) -> None:
+    with Server(tmp_path / "server", {"stream_catalog": {"any": "thing"}}) as server:
+        assert "stream_catalog" in server.stderr() + (server.home / "logs/app.log").read_text(encoding="utf-8")
+
+
+def test_the_configuration_can_come_from_the_environment(tmp_path: Path) -> None:
+    folder = tmp_path / "conf"
+    folder.mkdir()
+    (folder / "config.yaml").write_text(
+        yaml.safe_dump({"service": {"port": 0}, "task_storage": {"db_path": "elsewhere/task"}}), encoding="utf-8"
+    )
+    server = Server(tmp_path / "server", env={"FUNCTION_STREAM_CONF": str(folder)})
+    server.arguments = []
+    with server:
+        assert (server.home / "elsewhere/task").is_dir()
 
 
 def free_port() -> int:
@@ -62,20 +81,33 @@ def test_a_folder_that_cannot_be_written_is_named_with_its_key(tmp_path: Path, k
     assert key in str(failed.value)
 
 
-@pytest.mark.parametrize(("key", "folder"), [("task_storage.db_path", "data/task"), ("embedded.base_dir", "data/embedded")])
-def test_a_damaged_database_is_named_and_not_touched(tmp_path: Path, key: str, folder: str) -> None:
+# Not the embedded log's write-ahead log: damage in it looks like a write that a power failure cut short, and ends what is read of it.
+@pytest.mark.parametrize(
+    ("key", "folder", "pattern"),
+    [
+        *(("task_storage.db_path", "data/task", pattern) for pattern in ("CURRENT", "MANIFEST-*", "*.log", "*.sst")),
+        *(("embedded.base_dir", "data/embedded", pattern) for pattern in ("CURRENT", "MANIFEST-*", "*.sst")),
+    ],
+)
+def test_a_damaged_database_is_named_and_not_touched(tmp_path: Path, key: str, folder: str, pattern: str) -> None:
     server = Server(tmp_path / "server")
-    with server:
-        with server.client() as client:
-            client.publish("in", [b"x"])
-        assert server.stop() == 0
-    current = server.home / folder / "CURRENT"
-    current.write_bytes(b"\x00damaged\xff")
-    with pytest.raises(ServerFailed) as failed:
-        server.start()
+    # Where a table is to be damaged, a second start writes into one what the write-ahead log holds.
+    for start in range(2 if pattern == "*.sst" else 1):
+        with server:
+            with server.client() as client:
+                if start == 0:
+                    create(client, "talk", Talking)
+                    client.publish("in", [b"x" * 1000] * 10)
+                    read(client, "out", 10)
+            server.kill()
+    [damaged, *_] = [file for file in sorted((server.home / folder).glob(pattern)) if file.stat().st_size > 0]
+    damage(damaged)
+    content = damaged.read_bytes()
+    with pytest.raises(ServerFailed) as failed, server:
+        pass
     assert "exit code 1" in str(failed.value)
     assert key in str(failed.value) and str(server.home / folder) in str(failed.value)
-    assert current.read_bytes() == b"\x00damaged\xff"
+    assert damaged.read_bytes() == content
 
 
 def test_a_runtime_that_is_missing_or_not_one_is_named(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import traceback
 
 from fs_api import Context, FSProcessorDriver
 
-PROBES = ("library_probe", "recursion_probe")
+PROBES = ("library_probe", "recursion_probe", "json_probe")
 
 
 def checks() -> "list[str]":

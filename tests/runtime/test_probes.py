@@ -13,12 +13,13 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 sys.path[:0] = [str(HERE), str(ROOT / "tests/python/runtime"), str(ROOT / "tests/python/fs_api")]
 
+import json_probe  # noqa: E402
 import library_probe  # noqa: E402
 import probe_driver  # noqa: E402
 import recursion_probe  # noqa: E402
 import wasm_guest  # noqa: E402
 
-PROBES = {module.__name__: module for module in (library_probe, recursion_probe)}
+PROBES = {module.__name__: module for module in (library_probe, recursion_probe, json_probe)}
 CHECKS = [f"{name}.{check}" for name, module in PROBES.items() for check in vars(module) if check.startswith("check_")]
 
 
@@ -71,13 +72,14 @@ def test_only_time_randomness_exit_and_output_are_imported_from_wasi(guests):
     assert names == {"clock_res_get", "clock_time_get", "fd_write", "poll_oneoff", "proc_exit", "random_get"}
 
 
-def test_the_standard_librarys_own_json_tests_pass(guests):
+@functools.cache
+def json_test_files():
+    """CPython's tests of json as a package's files, and the names of their modules."""
     sources = os.environ.get("FS_PYTHON_SOURCES")
     if not sources:
         sources = subprocess.run([ROOT / "runtime/build.sh", "sources"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
     library = Path(sources) / "python/Lib"
-    files = module_files(sys.modules.get("stdlib_json_probe") or __import__("stdlib_json_probe"))
-    files.append(("p", "test", ""))
+    files = [("m", "stdlib_json_probe", (HERE / "stdlib_json_probe.py").read_text()), ("p", "test", "")]
     for package in ("test_json", "support"):
         for path in sorted((library / "test" / package).glob("*.py")):
             if path.stem == "__main__":
@@ -88,9 +90,29 @@ def test_the_standard_librarys_own_json_tests_pass(guests):
     names = sorted(name.rpartition(".")[2] for _, name, _ in files if name.startswith("test.test_json.test_"))
     # test_tool starts a Python of its own.
     names.remove("test_tool")
+    return files, names
+
+
+@pytest.mark.parametrize("which", ["fresh", "sandbox"])
+def test_the_standard_librarys_own_json_tests_pass(guests, which):
+    files, names = json_test_files()
     guest = guests.new()
     guest.start(files, entry="stdlib_json_probe")
-    assert guest.process(" ".join(names).encode()) == 0, guest.report()
+    assert guest.process(" ".join([which, *names]).encode()) == 0, guest.report()
     outcome = json.loads(guest.values[0])
     assert outcome["failures"] == []
     assert outcome["run"] >= 150
+    # The plain standard library does not come through our C, the sandbox's does.
+    assert outcome["answered"] < 10 if which == "fresh" else outcome["answered"] > 300
+
+
+@pytest.mark.parametrize(("what", "share"), [("documents", 0.2), ("floats", 0.9)])
+def test_json_is_as_the_standard_librarys_over_random_cases(guests, what, share):
+    """FS_JSON_FUZZ_SECONDS and FS_JSON_FUZZ_SEED make it longer, and other."""
+    seed, seconds = os.environ.get("FS_JSON_FUZZ_SEED", "1"), float(os.environ.get("FS_JSON_FUZZ_SECONDS", "30"))
+    guest = guests.new()
+    guest.start([("m", "json_fuzz_probe", (HERE / "json_fuzz_probe.py").read_text())], entry="json_fuzz_probe")
+    assert guest.process(f"{what} {seed} {seconds / 2}".encode()) == 0, guest.report()
+    outcome = json.loads(guest.values[0])
+    assert outcome["differences"] == []
+    assert outcome["answered"] > share * outcome["cases"] > 100, outcome

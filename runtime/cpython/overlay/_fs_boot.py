@@ -22,7 +22,7 @@ def prepare():
     """Imports the common part of the standard library and adapts to the sandbox what assumes an operating system."""
     for name in _PREIMPORTED:
         importlib.import_module(name)
-    for name in ("_fs_unavailable", "_fs_asyncio", "_fs_zoneinfo", "_fs_threads", "_fs_network"):
+    for name in ("_fs_unavailable", "_fs_asyncio", "_fs_zoneinfo", "_fs_threads", "_fs_network", "_fs_json"):
         importlib.import_module(name).install()
     # A timestamp of the build machine must not outlive the build.
     sys.modules["uuid"]._last_timestamp = None

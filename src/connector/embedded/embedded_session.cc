@@ -108,11 +108,13 @@ absl::Status EmbeddedSink::Write(const OutputRecord& record) {
   return session_.WriteTo(*session_.outputs_[channel_], record);
 }
 
-absl::Status EmbeddedSink::Flush(absl::Time) {
+absl::Status EmbeddedSink::Push() {
   // With a decider, what was written is with the outside only once it is decided.
   if (session_.claim_) return absl::OkStatus();
   return session_.Append(*session_.outputs_[channel_]);
 }
+
+absl::Status EmbeddedSink::Flush(absl::Time) { return Push(); }
 
 // ---- Session and decider
 

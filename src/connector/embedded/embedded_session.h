@@ -56,6 +56,7 @@ class EmbeddedSink final : public Sink {
   std::string Mark() const override { return {}; }
   absl::Status Check(const OutputRecord& record) const override;
   absl::Status Write(const OutputRecord& record) override;
+  absl::Status Push() override;
   absl::Status Flush(absl::Time deadline) override;
 
  private:

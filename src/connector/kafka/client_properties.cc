@@ -50,7 +50,7 @@ constexpr std::array kRefusedForOutputs = {
     Refusal{"group_id", "belongs to inputs; an output has no group"},
     Refusal{"group.id", "belongs to inputs; an output has no group"},
     Refusal{"transactional.id", "set by Function Stream: transactions belong to its checkpoints (see `delivery`)"},
-    Refusal{"transaction.timeout.ms", "set by Function Stream from checkpoint_interval_seconds and limits.process_timeout_ms"},
+    Refusal{"transaction.timeout.ms", "set by Function Stream from checkpoint_interval_seconds and limits.batch_timeout_ms"},
     Refusal{"delivery.report.only.error", "set by Function Stream, which counts what was delivered"},
 };
 

@@ -33,7 +33,7 @@ std::string PlaceText(const MarkerPlace& place) { return fmt::format("topic {} p
 }  // namespace
 
 int64_t KafkaDecider::TransactionTimeoutMs(const InstanceContext& context) {
-  const absl::Duration needed = std::min(context.checkpoint_interval, kLongestInterval) + context.process_timeout + kMargin;
+  const absl::Duration needed = std::min(context.checkpoint_interval, kLongestInterval) + context.batch_timeout + kMargin;
   return std::max(kShortestTransactionMs, absl::ToInt64Milliseconds(std::min(needed, kLongestTransaction)));
 }
 

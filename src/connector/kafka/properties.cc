@@ -49,6 +49,7 @@ constexpr Default kTransactionDefaults[] = {
 };
 
 constexpr size_t kLongestTopic = 249;
+constexpr size_t kShownBytes = 100;
 
 absl::Status Set(rd_kafka_conf_t* conf, const char* name, const std::string& value) {
   char reason[512] = "";
@@ -131,6 +132,20 @@ absl::Status ErrorAt(const config::Endpoint& endpoint, const config::Property& p
   return InvalidArgument("{}.{}{} (line {}): {}", endpoint.path, property.is_runtime ? "runtime." : "", property.key, property.line, what);
 }
 
+std::optional<int64_t> WholeNumber(std::string_view text) {
+  int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc() && end == text.data() + text.size() ? std::optional(number) : std::nullopt;
+}
+
+// librdkafka takes the digits in front and leaves the rest: `1.5` and `1s` would be 1, and `010` 8.
+bool WasReadInPart(std::string_view given, std::string_view taken) {
+  const bool is_word = given.empty() || (given[0] != '+' && given[0] != '-' && std::isdigit(static_cast<unsigned char>(given[0])) == 0);
+  if (is_word || given == taken) return false;
+  const std::optional<int64_t> number = WholeNumber(taken);
+  return number && WholeNumber(given) != number;
+}
+
 absl::StatusOr<std::map<std::string, std::string>> ReadClientProperties(Side side, const config::Endpoint& endpoint) {
   std::map<std::string, std::string> properties;
   const RdKafkaConf scratch(rd_kafka_conf_new());
@@ -141,6 +156,9 @@ absl::StatusOr<std::map<std::string, std::string>> ReadClientProperties(Side sid
     if (property.key == "auto.offset.reset" && value == "none") value = "error";  // the Java client's word
     if (const absl::Status status = Set(scratch.get(), property.key.c_str(), value); !status.ok()) {
       return ErrorAt(endpoint, property, Message(status));
+    }
+    if (WasReadInPart(value, ValueOf(*scratch, property.key.c_str()))) {
+      return ErrorAt(endpoint, property, fmt::format("must be a whole number in decimal digits, not `{}`", value.substr(0, kShownBytes)));
     }
     if (!properties.emplace(property.key, value).second) return ErrorAt(endpoint, property, "given twice");
   }

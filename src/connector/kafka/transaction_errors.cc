@@ -20,7 +20,7 @@ absl::Status TransactionError(rd_kafka_resp_err_t error, std::string_view text, 
       return FailedPrecondition("{}; allow the user IdempotentWrite on the cluster", what);
     case RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT:
       return FailedPrecondition(
-          "{}; a checkpoint of this function may take {} ms (checkpoint_interval_seconds and limits.process_timeout_ms), which is more "
+          "{}; a checkpoint of this function may take {} ms (checkpoint_interval_seconds and limits.batch_timeout_ms), which is more "
           "than "
           "transaction.max.timeout.ms of the broker: lower the former or raise the latter, or use delivery: at-least-once",
           what, names.timeout_ms);

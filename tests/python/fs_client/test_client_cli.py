@@ -97,6 +97,59 @@ def test_exit_codes_and_errors_in_one_line(server: Server, job: Path) -> None:
     assert fs(server, "stop", "x", "--timeout", "0.2").returncode == 4
 
 
+BAD_COMMANDS: dict[str, tuple[list[str], list[str]]] = {
+    "no command": ([], ["Missing command"]),
+    "an unknown command": (["strat", "x"], ["strat"]),
+    "an unknown option": (["list", "--jsn"], ["--jsn"]),
+    "a missing name": (["start"], ["NAME"]),
+    "a port that is none": (["list", "--port", "eighty"], ["eighty"]),
+    "a port out of range": (["list", "--port", "70000"], ["70000"]),
+    "a host that is none": (["list", "--host", "http://a"], ["http://a"]),
+    "a timeout that is none": (["list", "--timeout", "-1"], ["timeout", "-1"]),
+    "a tail that is none": (["logs", "x", "-n", "-1"], ["-1"]),
+    "a checkpoint that is none": (["start", "x", "--checkpoint", "0"], ["checkpoint_id", "0"]),
+    "an empty name": (["start", ""], ["name"]),
+    "an offset that is none": (["subscribe", "t", "--offset", "-5", "--no-follow"], ["offset", "-5"]),
+    "no configuration": (["create", "{job}/job.py:Job"], ["--config"]),
+    "a configuration that is not there": (["create", "{job}/job.py:Job", "-c", "{job}/no.yaml"], ["no.yaml", "No such file"]),
+    "a configuration that is a folder": (["create", "{job}/job.py:Job", "-c", "{job}"], ["Is a directory"]),
+    "a configuration that is no yaml": (["create", "{job}/job.py:Job", "-c", "{job}/bad.yaml"], ["not YAML", "line 2"]),
+    "a configuration that is no map": (["create", "{job}/job.py:Job", "-c", "{job}/job.py"], ["mapping"]),
+    "a configuration that is not text": (["create", "{job}/job.py:Job", "-c", "{job}/binary"], ["not YAML"]),
+    "a file that is not there": (["create", "{job}/no.py:Job", "-c", "{job}/job.yaml"], ["no.py", "no such file"]),
+    "a file that is not python": (["create", "{job}/job.yaml:Job", "-c", "{job}/job.yaml"], ["job.yaml", ".py"]),
+    "a file that is broken": (["create", "{job}/broken.py:Job", "-c", "{job}/job.yaml"], ["broken.py:1"]),
+    "a class that is not there": (["create", "{job}/job.py:Jbo", "-c", "{job}/job.yaml"], ["job.py", "Jbo"]),
+    "a file to publish that is not there": (["publish", "t", "--file", "{job}/none"], ["none", "No such file"]),
+}
+
+
+@pytest.mark.parametrize("name", BAD_COMMANDS)
+def test_a_wrong_command_ends_with_two_and_says_why_without_a_traceback(server: Server, job: Path, name: str) -> None:
+    (job / "bad.yaml").write_text("name: [\n")
+    (job / "binary").write_bytes(bytes(range(256)))
+    (job / "broken.py").write_text("class Job(:\n")
+    arguments, named = BAD_COMMANDS[name]
+    done = fs(server, *(argument.format(job=job) for argument in arguments))
+    assert done.returncode == 2, done
+    assert "Traceback" not in done.stderr and done.stderr.strip() + done.stdout.strip()
+    for part in named:
+        assert part in done.stderr + done.stdout, done
+
+
+def test_a_configuration_file_is_sent_as_it_is_so_that_lines_in_errors_are_its_own(server: Server, job: Path) -> None:
+    written = (
+        "# our job\nname:   job\ntype: python\ninput-groups: [{inputs: [{input-type: embedded, topic: t, group_id: g}]}]\n"
+        "init_config: {rate: 1.50}\n"
+    )
+    (job / "job.yaml").write_text(written)
+    received: list[Any] = []
+    server.answers["GetServerInfo"] = pb.ServerInfoResponse(python_version="3.13", max_package_bytes=1 << 20)
+    server.answers["UploadFunction"] = collect(received, OK)
+    assert fs(server, "create", f"{job}/job.py:Job", "--config", f"{job}/job.yaml").returncode == 0
+    assert received[0].header.config_content == written
+
+
 def test_lines_are_passed_on_as_they_arrive() -> None:
     reader, writer = os.pipe()
     batches = record_batches(reader, None)

@@ -41,7 +41,7 @@ TEST(Response, MessagesAreFitForProtobuf) {
   ::function_stream::Response response;
   SetStatus(Aborted("ValueError: caf\xe9\n"), response);
   EXPECT_EQ(response.status_code(), ::function_stream::BAD_REQUEST);
-  EXPECT_EQ(response.message(), "ValueError: caf\xef\xbf\xbd\n");
+  EXPECT_EQ(response.message(), "ValueError: caf\\xe9\n");
 
   std::string long_text;
   for (int i = 0; i < 100'000; ++i) long_text += "\xe2\x82\xac";
@@ -49,6 +49,10 @@ TEST(Response, MessagesAreFitForProtobuf) {
   EXPECT_LT(wire.size(), size_t{66} << 10);
   EXPECT_TRUE(IsUtf8(wire));
   EXPECT_THAT(wire, EndsWith("\xe2\x82\xacthe end"));
+}
+
+TEST(Response, NothingInAMessageCommandsATerminal) {
+  EXPECT_EQ(ToWireText("name: `a\x1b[2Jb`\r\n\tat \xe2\x80\xae\x07"), "name: `a\\x1b[2Jb`\\r\n\tat \\u202e\\x07");
 }
 
 TEST(Response, SuccessSaysWhatWasAskedFor) {

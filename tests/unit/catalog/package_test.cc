@@ -39,10 +39,10 @@ struct Draft {
     manifest["files"].push_back(file);
     entries.push_back({.path = path, .bytes = bytes, .is_deflated = is_deflated});
   }
-  std::string Zip() const {
+  std::string Zip(const std::string& front = "") const {
     std::vector<ZipEntry> all = {{.path = "fs-package.json", .bytes = manifest.dump(), .is_deflated = true}};
     all.insert(all.end(), entries.begin(), entries.end());
-    return MakeZip(all);
+    return MakeZip(all, front);
   }
 };
 
@@ -155,6 +155,8 @@ TEST(Package, WhatIsNoZipOfOursIsRefused) {
                                    {"cut short", good.substr(0, good.size() - 10)},
                                    {"cut in front", good.substr(10)},
                                    {"prepended", "#!/bin/sh\n" + good},
+                                   // A bug once: to libzip this is a whole one.
+                                   {"prepended and accounted for", Draft().Zip("#!/bin/sh\n")},
                                    {"appended", good + "x"},
                                    {"comment", with_comment},
                                    {"no manifest", MakeZip({{.path = "a.py", .bytes = "x"}})},

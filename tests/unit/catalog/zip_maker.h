@@ -42,8 +42,9 @@ inline std::string Deflated(const std::string& bytes) {
   return out;
 }
 
-inline std::string MakeZip(const std::vector<ZipEntry>& entries) {
-  std::string body, directory;
+// `front` stands before the first entry, and all offsets account for it.
+inline std::string MakeZip(const std::vector<ZipEntry>& entries, const std::string& front = "") {
+  std::string body = front, directory;
   for (const ZipEntry& entry : entries) {
     const std::string stored = entry.is_deflated ? Deflated(entry.bytes) : entry.bytes;
     const auto sum =

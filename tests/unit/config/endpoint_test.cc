@@ -23,6 +23,11 @@ TEST(Endpoint, MissingKeyIsNamedWithTheEndpointsLine) {
   EXPECT_EQ(topic.status().code(), absl::StatusCode::kInvalidArgument);
 }
 
+TEST(Endpoint, MissingKeyThatWasMistypedIsFound) {
+  EXPECT_THAT(Message(KafkaOutput({Written("topci", "t")}).RequireString("topic").status()),
+              Eq("outputs[0].topci (line 16): unknown key `topci`; did you mean `topic`?"));
+}
+
 TEST(Endpoint, EmptyStringIsRefusedWithItsOwnLine) {
   EXPECT_THAT(Message(KafkaOutput({Written("topic", "")}).RequireString("topic").status()),
               Eq("outputs[0].topic (line 16): must not be empty"));

@@ -74,8 +74,8 @@ TEST(FunctionConfig, EveryKeyOfTheContractIsRead) {
   EXPECT_EQ(config->restart.max_attempts, 3u);
   EXPECT_EQ(config->watermark.max_out_of_orderness, absl::Milliseconds(5));
   EXPECT_EQ(config->heartbeat_interval, absl::Milliseconds(500));
-  EXPECT_EQ(config->limit_memory_bytes, uint64_t{128} << 20);
-  EXPECT_EQ(config->process_timeout, absl::Seconds(2));
+  EXPECT_EQ(config->limits.memory_bytes(), uint64_t{128} << 20);
+  EXPECT_EQ(config->limits.process_timeout(), absl::Seconds(2));
 }
 
 TEST(FunctionConfig, OmittedKeysHaveTheContractsDefaults) {
@@ -128,6 +128,8 @@ TEST(FunctionConfig, EachMistakeIsNamedWithPathLineAndRemedy) {
             "input-groups[0].inputs[0].topic (line 6): must be a plain value, not a list"},
            {With("input-groups:\n  - inputs:\n      - input-type: kafka\n        topic:\n"),
             "input-groups[0].inputs[0].topic (line 6): has no value"},
+           {With("input-groups:\n  - inputs:\n      - topic: t\n        input_type: kafka\n"),
+            "input-groups[0].inputs[0].input_type (line 6): unknown key `input_type`; did you mean `input-type`?"},
            {With("input-groups:\n  - inputs:\n      - output-type: kafka\n"), "did you mean `input-type`?"},
            {With("input-groups:\n  - input: []\n"), "input-groups[0].input (line 4): unknown key `input`; did you mean `inputs`?"},
            {With("outputs: [kafka]\n"), "outputs[0] (line 3): must be a map with output-type, not `kafka`"},
@@ -151,14 +153,16 @@ TEST(FunctionConfig, EachMistakeIsNamedWithPathLineAndRemedy) {
            {With("limits:\n  memory: 64\n"), "limits.memory (line 4): unknown key `memory`; did you mean `memory_mb`?"},
            {With("limits: 5\n"), "limits (line 3): must be a map of keys, not `5`"},
            {With("heartbeat_interval_ms: 010\n"), "not `010`"},
-           {With("restart: {backoff_ms: 2000, backoff_max_ms: 1000}\n"), "restart (line 3): backoff_max_ms must not be below backoff_ms"},
+           {With("restart: {backoff_ms: 2000, backoff_max_ms: 1000}\n"),
+            "restart.backoff_max_ms (line 3): backoff_max_ms (1000) must not be below backoff_ms (2000)"},
            {With("watermark: {source: clock}\n"), "watermark.source (line 3): must be timestamp, function, or json:<field>"},
            {With("delivery: once\n"), "delivery (line 3): must be one of exactly-once, at-least-once"},
            {With("parallelism: 0\n"), "parallelism (line 3): must be 1 to 1024, or partitions"},
            {With("on_error: {retries: -1}\n"), "on_error.retries (line 3)"},
            {With("on_error: {policy: ignore}\n"), "on_error.policy (line 3): must be one of fail, retry, skip, dead-letter"},
-           {With("on_error: {backoff_ms: 60000}\n"), "on_error (line 3): backoff_max_ms must not be below backoff_ms"},
-           {With("on_error: {policy: retry, retries: 1}\n"), "on_error (line 3): policy retry tries again without end"},
+           {With("on_error: {backoff_ms: 60000}\n"),
+            "on_error.backoff_ms (line 3): backoff_max_ms (30000) must not be below backoff_ms (60000)"},
+           {With("on_error: {policy: retry, retries: 1}\n"), "on_error.retries (line 3): policy retry tries again without end"},
            {With("on_error: {policy: dead-letter}\n"), "dead_letter_output"},
            {With("on_error:\n  policy: dead-letter\n  dead_letter_output: 0\n"),
             "on_error.dead_letter_output (line 5): there is no output 0"},
@@ -205,6 +209,38 @@ TEST(CheckName, TakesTheContractsCharactersOnly) {
         std::string("a\n"), std::string("a\0b", 3), std::string(256, 'x'), std::string("../x")}) {
     EXPECT_THAT(Message(CheckName(name, "name (line 3)")), StartsWith("name (line 3): ")) << name;
   }
+}
+
+std::string WithLimits(std::string_view limits) {
+  return fmt::format("name: f\ntype: python\ninput-groups: [{{inputs: [{{input-type: embedded, topic: t, group_id: g}}]}}]\nlimits: {}\n",
+                     limits);
+}
+
+TEST(FunctionLimits, ABatchHasTheTimeOfAMessageOrMore) {
+  EXPECT_EQ(ParseFunctionConfig(WithLimits("{}"))->limits.batch_timeout(), absl::Seconds(30));
+  EXPECT_EQ(ParseFunctionConfig(WithLimits("{process_timeout_ms: 100}"))->limits.batch_timeout(), absl::Seconds(5));
+  EXPECT_EQ(ParseFunctionConfig(WithLimits("{process_timeout_ms: 90000}"))->limits.batch_timeout(), absl::Seconds(90));
+  EXPECT_EQ(ParseFunctionConfig(WithLimits("{process_timeout_ms: 100, batch_timeout_ms: 100}"))->limits.batch_timeout(),
+            absl::Milliseconds(100));
+  const auto refused = ParseFunctionConfig(WithLimits("{process_timeout_ms: 100, batch_timeout_ms: 99}"));
+  EXPECT_EQ(Message(refused.status()),
+            "limits (line 4): batch_timeout_ms (99) must not be below process_timeout_ms (100): a batch may be a single message");
+}
+
+TEST(FunctionLimits, ACapLowersDefaultsAndRefusesWhatWasAskedFor) {
+  FunctionLimits caps = WidestLimits();
+  caps.memory_mb = 128;
+  FunctionLimits given = ParseFunctionConfig(WithLimits("{state_mb: 7}"))->limits;
+  EXPECT_TRUE(ApplyCaps(caps, given).ok());
+  EXPECT_EQ(given.memory_mb, 128);
+  EXPECT_EQ(given.state_mb, 7);
+  given = ParseFunctionConfig(WithLimits("\n  memory_mb: 129"))->limits;
+  const absl::Status refused = ApplyCaps(caps, given);
+  EXPECT_EQ(refused.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(
+      Message(refused),
+      "limits.memory_mb (line 5): 129 is more than this server allows, limits.per_function.memory_mb of its configuration is 128; ask "
+      "for less, or have that raised");
 }
 
 }  // namespace

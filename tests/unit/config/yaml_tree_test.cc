@@ -53,6 +53,8 @@ TEST(YamlTree, WhatIsNoPlainDocumentIsRefusedWithItsLine) {
            {"? [1, 2]\n: 3\n", "line 1: a list in place of a key"},
            {"a: \xff\n", "line 1: not UTF-8"},
            {std::string("a: 1\nb: \0\n", 10), "line 2: a zero byte"},
+           {"a: 1\nb: '\x1b[2J'\n", "line 2: the control character 0x1b; write it as an escape in double quotes"},
+           {"# \x7f\n", "line 1: the control character 0x7f"},
            {"\t- a", "line 1"},
        }) {
     const auto root = ParseYaml(c.text);

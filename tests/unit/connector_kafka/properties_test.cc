@@ -101,6 +101,9 @@ TEST(KafkaProperties, ClientPropertiesPassAtTheTopAndUnderRuntime) {
                   ->ValidateInput(Input({{"auto.offset.reset", "latest", false, false, 8},
                                          {"session.timeout.ms", "10000", false, true, 10},
                                          {"isolation.level", "read_uncommitted", false, true, 11},
+                                         {"client.rack", "1.5", false, true, 11},
+                                         {"group.instance.id", "010", false, true, 11},
+                                         {"fetch.wait.max.ms", "100", false, true, 11},
                                          {"group.protocol", "classic", false, true, 12},
                                          {"partition.assignment.strategy", "cooperative-sticky", false, true, 13}}))
                   .ok());
@@ -118,6 +121,9 @@ TEST(KafkaProperties, WrongClientPropertiesAreNamedWithLineReasonAndNearestName)
       {true, {"auto.offset.rest", "latest", false, false, 8}, {"auto.offset.rest (line 8)", "did you mean `auto.offset.reset`"}},
       {true, {"auto.offset.reset", "sometimes", false, false, 8}, {"auto.offset.reset (line 8)", "sometimes"}},
       {true, {"session.timeout.ms", "soon", false, true, 9}, {"runtime.session.timeout.ms (line 9)"}},
+      {true, {"fetch.wait.max.ms", "1.5", false, false, 8}, {"fetch.wait.max.ms (line 8)", "whole number", "`1.5`"}},
+      {true, {"fetch.wait.max.ms", "100s", false, false, 8}, {"fetch.wait.max.ms (line 8)", "whole number", "`100s`"}},
+      {true, {"fetch.wait.max.ms", "010", false, false, 8}, {"fetch.wait.max.ms (line 8)", "whole number", "`010`"}},
       {true, {"group.id", "other", false, false, 8}, {"group.id (line 8)", "group_id"}},
       {true, {"bootstrap.servers", "a:1", false, true, 8}, {"runtime.bootstrap.servers (line 8)", "bootstrap_servers"}},
       {true, {"enable.auto.commit", "true", false, false, 8}, {"checkpoint"}},

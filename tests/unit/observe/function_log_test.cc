@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <atomic>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -92,6 +93,26 @@ TEST_F(FunctionLogTest, FloodIsDroppedAndCounted) {
   const std::vector<std::string> lines = Lines("f.log");
   ASSERT_THAT(lines, SizeIs(11));
   EXPECT_THAT(lines.back(), HasSubstr("WARNING 91 lines dropped: more than 10 in a second"));
+}
+
+TEST_F(FunctionLogTest, FloodOfBytesIsDroppedAndCountedToo) {
+  std::atomic<uint64_t> dropped{0};
+  LimitUse use;
+  {
+    const std::unique_ptr<FunctionLog> log = Open("f", {.bytes_per_second = 10'000, .use = &use, .dropped_lines = &dropped});
+    for (int i = 0; i < 20; ++i) log->Write(20, std::string(1000, 'x'));
+    // Short enough to fit, but what follows a dropped line is dropped: a log without holes can be read.
+    log->Write(20, "y");
+  }
+  const std::vector<std::string> lines = Lines("f.log");
+  ASSERT_THAT(lines, SizeIs(10));
+  EXPECT_THAT(lines.back(), HasSubstr("WARNING 12 lines dropped: more than 10000 bytes in a second (limits.log_kb_per_second)"));
+  EXPECT_EQ(dropped.load(), 12u);
+  EXPECT_EQ(use.refused(Limit::kLogBytes), 1u);
+  EXPECT_EQ(use.refused(Limit::kLogLines), 0u);
+  EXPECT_GT(use.used(Limit::kLogBytes), 0.9);
+  EXPECT_LE(use.used(Limit::kLogBytes), 1.0);
+  EXPECT_DOUBLE_EQ(use.used(Limit::kLogLines), 0.009);
 }
 
 TEST_F(FunctionLogTest, LongLineIsCut) {

@@ -104,6 +104,20 @@ TEST(CodecTest, EmittedRecordsAreWalkedInOrder) {
   EXPECT_FALSE(*emitted);
 }
 
+// A bug once: a function that made its own reports could hand over as much as it had memory, and all of it was kept, several times.
+TEST(CodecTest, AReportIsCutWhoeverMadeIt) {
+  std::string report;
+  for (const size_t size : {size_t{5} << 20, size_t{64} << 10, size_t{0}}) {
+    const auto length = static_cast<uint32_t>(size);
+    report.append(reinterpret_cast<const char*>(&length), sizeof(length)).append(size, 'x');
+  }
+  const auto error = DecodeErrorReport(report);
+  ASSERT_TRUE(error.ok()) << error.status();
+  EXPECT_EQ(error->type, std::string(64 << 10, 'x') + "... (5242880 bytes, cut)");
+  EXPECT_EQ(error->message.size(), size_t{64} << 10);
+  EXPECT_EQ(error->traceback, "");
+}
+
 TEST(CodecTest, AUserErrorReadsLikePythons) {
   EXPECT_EQ(UserErrorText({"ValueError", "no", "Traceback\n  line"}), "ValueError: no\nTraceback\n  line");
   EXPECT_EQ(UserErrorText({"KeyError", "", ""}), "KeyError");

@@ -107,7 +107,7 @@ INSTANTIATE_TEST_SUITE_P(
         HostileCase{"OutputEndsOutside", [](WatGuest& w) { w.process = kThree + Set(kOutPtr, "2097120") + Set(kOutLen, "64") + kOk; },
                     absl::StatusCode::kInternal, "output"},
         HostileCase{"OutputTooLong", [](WatGuest& w) { w.process = kThree + Set(kOutPtr, "8") + Set(kOutLen, "1048577") + kOk; },
-                    absl::StatusCode::kResourceExhausted, "the limit is 1048576"},
+                    absl::StatusCode::kResourceExhausted, "emitted 1048577 bytes in one call; limits.output_mb is 1"},
         HostileCase{"OutputNegative", [](WatGuest& w) { w.process = kThree + Set(kOutLen, "-1") + kOk; }, absl::StatusCode::kResourceExhausted,
                     "4294967295 bytes"},
         HostileCase{"OutputCountTooHigh",
@@ -221,6 +221,15 @@ INSTANTIATE_TEST_SUITE_P(
         HostileCase{"MemoryBomb",
                     [](WatGuest& w) { w.process = "(loop (br_if 0 (i32.ne (memory.grow (i32.const 1)) (i32.const -1)))) unreachable"; },
                     absl::StatusCode::kResourceExhausted, "limits.memory_mb is 8"},
+        HostileCase{"TableBomb",
+                    [](WatGuest& w) {
+                      // Up to the limit of elements, and not one further; then it dies of what it does next.
+                      w.extra = "(table $t 1 funcref)";
+                      w.process =
+                          "(loop (br_if 0 (i32.ne (table.grow $t (ref.null func) (i32.const 1000)) (i32.const -1)))) "
+                          "(if (i32.gt_u (table.size $t) (i32.const 100000)) (then (loop (br 0)))) unreachable";
+                    },
+                    absl::StatusCode::kInternal, "unreachable"},
         HostileCase{"LogOutside",
                     [](WatGuest& w) {
                       w.imports = R"((import "fs" "log" (func $log (param i32 i32 i32))))";

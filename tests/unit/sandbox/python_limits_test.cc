@@ -38,6 +38,9 @@ INSTANTIATE_TEST_SUITE_P(
         RunawayCase{"LongPower", "10 ** 10 ** 8", ""}, RunawayCase{"Regex", "import re\nre.match(r'(a*)*b', 'a' * 40)", ""},
         RunawayCase{"Sleep", "import time\ntime.sleep(1000)", "line 6"},
         RunawayCase{"SleepAgainAndAgain", "import time\nwhile True:\n  try: time.sleep(1000)\n  except BaseException: pass", "by force"},
+        RunawayCase{"SortWithSlowKey", "[1, 2].sort(key=lambda x: [0 for _ in iter(int, 1)])", "line 5"},
+        RunawayCase{"LoopInDel", "class D:\n  def __del__(self):\n    while True: pass\nD()", ""},
+        RunawayCase{"LoopInFinally", "try: raise ValueError\nfinally:\n  while True: pass", "line 7"},
         RunawayCase{"HugeSort", "l = list(range(3000000))\nwhile True: l.sort(key=lambda x: -x)", ""},
         RunawayCase{"Copies", "b = bytearray(50000000)\nwhile True:\n  b[:] = bytes(50000000)", ""},
         RunawayCase{"StateLoop", "s = ctx.getOrCreateKVStore('s')\nwhile True: s.put_state(b'k', b'v')", "line 6"}),
@@ -51,7 +54,8 @@ TEST_P(Runaway, IsStoppedByTheTimeLimit) {
   const absl::Duration took = absl::Now() - begin;
   ASSERT_EQ(result.status().code(), absl::StatusCode::kDeadlineExceeded) << result.status();
   EXPECT_THAT(std::string(Message(result.status())), AllOf(HasSubstr("limits.process_timeout_ms (300 ms)"), HasSubstr(GetParam().text)));
-  EXPECT_LT(took, absl::Milliseconds(1500));
+  EXPECT_LT(took, absl::Milliseconds(300) + absl::Seconds(1));
+  RecordProperty("over_ms", static_cast<int>(absl::ToInt64Milliseconds(took) - 300));
   EXPECT_TRUE(python.guest->is_dead());
 }
 
@@ -79,6 +83,50 @@ TEST(PythonLimitsTest, EachMessageHasTheWholeTimeLimit) {
   const auto result = python.Process(std::vector<std::string>(12, "x"));
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(result->processed, 12U);
+}
+
+TEST(PythonLimitsTest, AllMessagesOfABatchShareASecondLimit) {
+  GuestLimits limits = Limits(absl::Seconds(1));
+  limits.batch_timeout = absl::Seconds(1);
+  LimitUse use;
+  limits.use = &use;
+  PythonGuest python(FunctionWith("import time\ntime.sleep(0.15)"), "F", limits);
+  ASSERT_TRUE(python.Start().ok());
+  const auto result = python.Process(std::vector<std::string>(100, "x"));
+  EXPECT_EQ(result.status().code(), absl::StatusCode::kDeadlineExceeded) << result.status();
+  EXPECT_THAT(std::string(Message(result.status())),
+              HasSubstr("the messages of one batch took longer than limits.batch_timeout_ms (1000 ms)"));
+  EXPECT_EQ(python.guest->ended_by(), Limit::kBatchTimeout);
+  EXPECT_EQ(use.refused(Limit::kBatchTimeout), 1U);
+  EXPECT_EQ(use.refused(Limit::kProcessTimeout), 0U);
+}
+
+TEST(PythonLimitsTest, StoresAndIteratorsBeyondTheirLimitsAreErrorsInTheCode) {
+  GuestLimits limits;
+  limits.stores = 3;
+  limits.iterators = 2;
+  LimitUse use;
+  limits.use = &use;
+  PythonGuest python(FunctionWith("if data == b'stores':\n"
+                                  "  for i in range(4): ctx.getOrCreateKVStore(str(i))\n"
+                                  "if data == b'iterators':\n"
+                                  "  from fs_api import ComplexKey\n"
+                                  "  s = ctx.getOrCreateKVStore('0')\n"
+                                  "  s.put(ComplexKey(b'', b'', b'', b'k'), b'v')\n"
+                                  "  l = [s.scan_complex(b'', b'', b'') for _ in range(3)]"),
+                     "F", limits);
+  ASSERT_TRUE(python.Start().ok());
+  const auto stores = python.Process({"stores"});
+  ASSERT_TRUE(stores.ok() && stores->error) << stores.status();
+  EXPECT_THAT(stores->error->type, HasSubstr("KvOtherError"));
+  EXPECT_THAT(stores->error->message, HasSubstr("3 are open, which is the limit (limits.stores"));
+  const auto iterators = python.Process({"iterators"});
+  ASSERT_TRUE(iterators.ok() && iterators->error) << iterators.status();
+  EXPECT_THAT(iterators->error->message, HasSubstr("2 are open, which is the limit (limits.iterators"));
+  EXPECT_EQ(use.refused(Limit::kStores), 1U);
+  EXPECT_EQ(use.refused(Limit::kIterators), 1U);
+  EXPECT_DOUBLE_EQ(use.used(Limit::kStores), 1);
+  EXPECT_FALSE(python.guest->is_dead());
 }
 
 TEST(PythonLimitsTest, AnInterruptBeforeACallRefusesIt) {
@@ -135,7 +183,20 @@ TEST(PythonLimitsTest, AFloodOfOutputEndsTheGuest) {
   ASSERT_TRUE(python.Start().ok());
   const auto result = python.Process({"x"});
   EXPECT_EQ(result.status().code(), absl::StatusCode::kResourceExhausted) << result.status();
-  EXPECT_THAT(std::string(Message(result.status())), HasSubstr("emitted"));
+  EXPECT_THAT(std::string(Message(result.status())), HasSubstr("emitted 100"));
+  EXPECT_THAT(std::string(Message(result.status())), HasSubstr("limits.output_mb is 6"));
+  EXPECT_EQ(python.guest->ended_by(), Limit::kOutput);
+}
+
+// A bug once: the message after it was to blame, and was skipped in its place.
+TEST(PythonLimitsTest, TheMessageThatEmitsTooMuchIsToBlame) {
+  GuestLimits limits;
+  limits.output_bytes = size_t{6} << 20;
+  PythonGuest python(FunctionWith("ctx.emit(bytes(8 << 20) if data == b'bad' else data)"), "F", limits);
+  ASSERT_TRUE(python.Start().ok());
+  const auto result = python.Process({"a", "b", "bad", "c", "d"});
+  EXPECT_EQ(result.status().code(), absl::StatusCode::kResourceExhausted) << result.status();
+  EXPECT_EQ(python.guest->processed_before_end(), 2U);
 }
 
 TEST(PythonLimitsTest, AFullOutputBufferEndsTheBatchEarly) {

@@ -1,6 +1,11 @@
 // The real interpreter behind Guest: the seed's example, hooks, errors, isolation.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <span>
 
 #include "sandbox/python_runtime.h"
 
@@ -113,6 +118,52 @@ class F(FSProcessorDriver):
     def custom(self, payload):
         return payload[::-1]
 )";
+
+// Pages that are there, be they the guest's own or the snapshot's.
+size_t PresentPages(std::span<const uint8_t> memory) {
+  const auto page_bytes = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  std::vector<uint64_t> entries(memory.size() / page_bytes);
+  const int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+  const auto offset = static_cast<off_t>(reinterpret_cast<uintptr_t>(memory.data()) / page_bytes * sizeof(uint64_t));
+  const ssize_t size = pread(pagemap, entries.data(), entries.size() * sizeof(uint64_t), offset);
+  close(pagemap);
+  EXPECT_EQ(size, static_cast<ssize_t>(entries.size() * sizeof(uint64_t)));
+  return static_cast<size_t>(std::ranges::count_if(entries, [](uint64_t entry) { return entry >> 63 != 0; }));
+}
+
+TEST(PythonTest, ARestGivesPagesBackAndLosesNothing) {
+  PythonGuest python(FunctionWith("self.seen = getattr(self, 'seen', b'') + data\nctx.emit(self.seen)"));
+  ASSERT_TRUE(python.Start().ok());
+  std::string expected;
+  for (int round = 0; round < 3; ++round) {
+    const std::string value(size_t{1} << (10 + round), static_cast<char>('a' + round));
+    ASSERT_TRUE(python.Process({value}).ok());
+    EXPECT_FALSE(python.guest->is_rested());
+    const size_t before = PresentPages(python.guest->memory());
+    python.guest->Rest();
+    EXPECT_TRUE(python.guest->is_rested());
+    EXPECT_LT(PresentPages(python.guest->memory()), before / 2);
+    expected += value;
+    ASSERT_TRUE(python.Process({""}).ok());
+    const auto output = TakeOutput(*python.guest);
+    ASSERT_EQ(output.size(), 1U);
+    EXPECT_EQ(output[0].value, expected);
+  }
+}
+
+TEST(PythonTest, OnlyAHeartbeatOfTheUsersOwnNeedsAsking) {
+  const std::string set_in_init =
+      "from fs_api import FSProcessorDriver\nclass F(FSProcessorDriver):\n"
+      "    def init(self, ctx, config):\n        self.check_heartbeat = lambda ctx: False\n"
+      "    def process(self, ctx, source_id, data):\n        pass\n";
+  const std::pair<std::string, bool> cases[] = {{FunctionWith("pass"), false}, {std::string(kHooks), true}, {set_in_init, true}};
+  for (const auto& [source, has_heartbeat] : cases) {
+    PythonGuest python{source};
+    python.program.config = {{"start", "s"}};
+    ASSERT_TRUE(python.Start().ok());
+    EXPECT_EQ(python.guest->has_heartbeat(), has_heartbeat) << source;
+  }
+}
 
 TEST(PythonTest, EveryHookCrossesTheWall) {
   PythonGuest python{std::string(kHooks)};

@@ -1,7 +1,11 @@
 #include "state/kv_store.h"
 
+#include <gmock/gmock.h>
+
 #include <map>
+#include <memory>
 #include <random>
+#include <vector>
 
 #include "state_fixture.h"
 
@@ -181,6 +185,43 @@ TEST_P(KvStoreTest, RollbackUndoesExactlyOneMessage) {
   EXPECT_EQ(Drain(store().Range("", "z")), (Entries{{"committed", "1"}}));
   EXPECT_EQ(Read(store(), list), "1");
   EXPECT_EQ(state_->pending_bytes(), 0u);
+}
+
+// Bugs once: a message could make the server hold all that it wrote, and each open iterator a copy of it.
+TEST_P(KvStoreTest, WhatWaitsForACheckpointIsBounded) {
+  const std::string large(size_t{60} << 20, 'x');
+  for (const char* key : {"a", "b", "c", "d"}) ASSERT_TRUE(store().Put(key, large).ok());
+  ASSERT_TRUE(store().Put(ComplexKey{"g", "k", "n", "u"}, "small").ok());
+  for (const absl::Status& refused : {store().Put("e", large), store().Put("a", large), store().Put(ComplexKey{"g", "k", "n", "v"}, large),
+                                      store().Merge(ComplexKey{"g", "k", "n", "u"}, large)}) {
+    EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted) << refused;
+    EXPECT_THAT(std::string(Message(refused)), testing::HasSubstr("one message cannot write that much"));
+  }
+  EXPECT_EQ(Read(store(), ComplexKey{"g", "k", "n", "u"}), "small");
+  ASSERT_TRUE(store().Delete("d").ok());
+  ASSERT_TRUE(store().Merge(ComplexKey{"g", "k", "n", "u"}, large).ok());
+  ASSERT_TRUE(state_->Commit(At(1)).ok());
+  EXPECT_TRUE(store().Put("e", large).ok());
+}
+
+TEST_P(KvStoreTest, WhatOpenIteratorsHoldIsBounded) {
+  for (int key = 10; key < 50; ++key) ASSERT_TRUE(store().Put(std::to_string(key), std::string(1 << 20, 'x')).ok());
+  std::vector<std::unique_ptr<KvIterator>> open;
+  absl::Status refused;
+  while (open.size() < 100 && refused.ok()) {
+    auto iterator = store().Range("", "\xff");
+    refused = iterator.status();
+    if (iterator.ok()) open.push_back(*std::move(iterator));
+  }
+  EXPECT_EQ(open.size(), 6U);
+  EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(std::string(Message(refused)), testing::HasSubstr("finish or delete some"));
+  // What the database holds costs an iterator nothing.
+  ASSERT_TRUE(state_->Commit(At(1)).ok());
+  EXPECT_TRUE(store().Range("", "\xff").ok());
+  open.clear();
+  ASSERT_TRUE(store().Put("10", "y").ok());
+  EXPECT_EQ(Drain(store().Range("1", "11")), (Entries{{"10", "y"}}));
 }
 
 TEST_P(KvStoreTest, BadNamesAreRefused) {

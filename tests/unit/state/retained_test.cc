@@ -17,6 +17,7 @@
 namespace fs::state {
 namespace {
 
+using function_stream::state::StoredIndex;
 using function_stream::state::StoredRetained;
 
 std::vector<std::string> NamesIn(const std::filesystem::path& folder) {
@@ -195,6 +196,21 @@ TEST_F(RetainedTest, OneOfALaterFormatIsRefusedByItsVersion) {
   EXPECT_EQ(refused.code(), absl::StatusCode::kNotFound);
   EXPECT_NE(Message(refused).find("9.1.0, format 2"), std::string_view::npos) << refused;
   EXPECT_NE(retained_->List()[0].problem.find("9.1.0"), std::string::npos);
+}
+
+TEST_F(RetainedTest, AnIndexOfALaterFormatIsRefusedAndLeft) {
+  CommitValue(1);
+  const uint64_t id = Make();
+  StoredIndex stored;
+  ASSERT_TRUE(stored.ParseFromString(*ReadChecked(folder() / "index")));
+  stored.set_format(2);
+  const std::string later = stored.SerializeAsString();
+  ASSERT_TRUE(WriteChecked(folder() / "index", later).ok());
+  const absl::Status refused = Restore(id);
+  EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_NE(Message(refused).find((folder() / "index").native() + ": written by a newer server (format 2)"), std::string_view::npos)
+      << refused;
+  EXPECT_EQ(*ReadChecked(folder() / "index"), later);
 }
 
 TEST_F(RetainedTest, ADescriptionOfAnotherCheckpointIsRefused) {

@@ -108,7 +108,7 @@ TEST(ErrorPolicy, ABatchWithARefusedEmitGoesOneByOneUntilItIsCommitted) {
   ErrorPolicy errors(config);
   std::vector<Record> batch = Records(0, 10, 12);
   for (const Record& record : Records(1, 70, 71)) batch.push_back(record);
-  errors.Refused(2, batch);
+  errors.OneByOne(2, batch);
   EXPECT_EQ(errors.TakeRestart(), absl::ZeroDuration());
   EXPECT_EQ(errors.Together(2, Records(0, 8, 20)), 2);
   for (int64_t offset = 10; offset <= 12; ++offset) EXPECT_EQ(errors.Together(2, Records(0, offset, 20)), 0);
@@ -122,12 +122,13 @@ TEST(ErrorPolicy, ABatchWithARefusedEmitGoesOneByOneUntilItIsCommitted) {
 }
 
 TEST(ErrorPolicy, TheErrorOfAnEndIsNamedByItsKind) {
-  EXPECT_EQ(ErrorOfEnd(DeadlineExceeded("too long; it was at\nTraceback\n  here")).type, kTimeoutError);
-  EXPECT_EQ(ErrorOfEnd(DeadlineExceeded("too long; it was at\nTraceback\n  here")).message, "too long; it was at");
-  EXPECT_EQ(ErrorOfEnd(DeadlineExceeded("too long; it was at\nTraceback\n  here")).traceback, "Traceback\n  here");
-  EXPECT_EQ(ErrorOfEnd(ResourceExhausted("memory")).type, kMemoryError);
-  EXPECT_EQ(ErrorOfEnd(Internal("trap")).type, kCrashError);
-  EXPECT_EQ(ErrorOfEnd(Internal("trap")).traceback, "");
+  EXPECT_EQ(ErrorOfEnd(DeadlineExceeded("too long; it was at\nTraceback\n  here"), Limit::kProcessTimeout).type, kTimeoutError);
+  EXPECT_EQ(ErrorOfEnd(DeadlineExceeded("too long; it was at\nTraceback\n  here"), Limit::kProcessTimeout).message, "too long; it was at");
+  EXPECT_EQ(ErrorOfEnd(DeadlineExceeded("too long; it was at\nTraceback\n  here"), Limit::kProcessTimeout).traceback, "Traceback\n  here");
+  EXPECT_EQ(ErrorOfEnd(ResourceExhausted("memory"), Limit::kMemory).type, kMemoryError);
+  EXPECT_EQ(ErrorOfEnd(ResourceExhausted("output"), Limit::kOutput).type, kOutputError);
+  EXPECT_EQ(ErrorOfEnd(Internal("trap"), std::nullopt).type, kCrashError);
+  EXPECT_EQ(ErrorOfEnd(Internal("trap"), std::nullopt).traceback, "");
 }
 
 }  // namespace

@@ -9,6 +9,7 @@ from typing import Literal, Optional, Union
 
 import grpc
 
+from fs_client import arguments
 from fs_client._proto import function_stream_pb2 as pb
 from fs_client.analysis import Entry, NativeNeed, Project, Runtime, analyze, entry_of_class, entry_of_file
 from fs_client.config import WasmTaskConfig
@@ -80,7 +81,7 @@ class FsClient:
         class that the server refuses, with the user's traceback. Unusual findings are a PackagingWarning.
         """
         _check_python(config)
-        return self._create(config, entry_of_class(driver_class), include, timeout)
+        return self._create(config, entry_of_class(driver_class), arguments.names("include", include), timeout)
 
     def create_python_function_from_source(
         self,
@@ -93,7 +94,7 @@ class FsClient:
     ) -> bool:
         """Like `create_python_function_from_config`, for a class in a file that this program does not import."""
         _check_python(config)
-        return self._create(config, entry_of_file(Path(file), class_name), include, timeout)
+        return self._create(config, entry_of_file(arguments.path("file", file), class_name), arguments.names("include", include), timeout)
 
     def create_python_function(
         self,
@@ -104,16 +105,12 @@ class FsClient:
         timeout: Optional[float] = None,
     ) -> bool:
         """Registers a class from modules given as (dotted name, source bytes); no analysis is made."""
-        request = pb.CreatePythonFunctionRequest(class_name=class_name, config_content=_text("config_content", config_content))
-        for module in modules:
-            if not isinstance(module, (tuple, list)) or len(module) != 2:
-                raise ClientError(f"modules: pairs of a dotted name and source bytes are expected, not {module!r:.100}")
-            name, source = module
-            if not isinstance(name, str) or not isinstance(source, bytes):
-                raise ClientError(f"modules: {name!r}: a str and bytes are expected, not {type(name).__name__} and {type(source).__name__}")
+        request = pb.CreatePythonFunctionRequest(
+            class_name=arguments.text("class_name", class_name, may_be_empty=True),
+            config_content=arguments.yaml_text("config_content", config_content),
+        )
+        for name, source in arguments.modules(modules):
             request.modules.add(module_name=name, module_bytes=source)
-        if not request.modules:
-            raise ClientError("modules: at least one module is expected")
         self._connection.call(self._connection.service.CreatePythonFunction, request, "create function", timeout)
         return True
 
@@ -121,7 +118,8 @@ class FsClient:
         self, function_path: Union[str, Path], config_path: Union[str, Path], *, timeout: Optional[float] = None
     ) -> bool:
         """Registers a WASM module and its YAML configuration, both read from files."""
-        return self.create_function_from_bytes(_read("function_path", function_path), _read("config_path", config_path), timeout=timeout)
+        code = arguments.content_of("function_path", function_path)
+        return self.create_function_from_bytes(code, arguments.content_of("config_path", config_path), timeout=timeout)
 
     def create_function_from_bytes(
         self, function_bytes: bytes, config_content: Union[str, bytes], *, timeout: Optional[float] = None
@@ -129,7 +127,9 @@ class FsClient:
         """Registers a WASM module with its YAML configuration."""
         if not isinstance(function_bytes, bytes) or not function_bytes:
             raise ClientError("function_bytes: the bytes of a WASM module are expected")
-        request = pb.CreateFunctionRequest(config_bytes=_text("config_content", config_content).encode(), function_bytes=function_bytes)
+        request = pb.CreateFunctionRequest(
+            config_bytes=arguments.yaml_text("config_content", config_content).encode(), function_bytes=function_bytes
+        )
         self._connection.call(self._connection.service.CreateFunction, request, "create function", timeout)
         return True
 
@@ -141,35 +141,38 @@ class FsClient:
         is unknown, incomplete or damaged, and then the function's state is left as it was.
         """
         if checkpoint_id is not None:
-            restore = pb.StartFromCheckpointRequest(function_name=_name(name), id=_checkpoint(checkpoint_id))
+            restore = pb.StartFromCheckpointRequest(
+                function_name=arguments.text("name", name),
+                id=arguments.count("checkpoint_id", checkpoint_id, 1, "the id of a retained checkpoint"),
+            )
             self._connection.call(self._connection.extensions.StartFromCheckpoint, restore, f"start {name}", timeout)
             return True
-        request = pb.StartFunctionRequest(function_name=_name(name))
+        request = pb.StartFunctionRequest(function_name=arguments.text("name", name))
         self._connection.call(self._connection.service.StartFunction, request, f"start {name}", timeout)
         return True
 
     def stop_function(self, name: str, *, timeout: Optional[float] = None) -> bool:
         """Stops a function after a last checkpoint; its state stays. A stopped one stays as it is."""
-        request = pb.StopFunctionRequest(function_name=_name(name))
+        request = pb.StopFunctionRequest(function_name=arguments.text("name", name))
         self._connection.call(self._connection.service.StopFunction, request, f"stop {name}", timeout)
         return True
 
     def drop_function(self, name: str, *, timeout: Optional[float] = None) -> bool:
         """Removes a function with its package, state and log, stopping it first where it runs."""
-        request = pb.DropFunctionRequest(function_name=_name(name))
+        request = pb.DropFunctionRequest(function_name=arguments.text("name", name))
         self._connection.call(self._connection.service.DropFunction, request, f"drop {name}", timeout)
         return True
 
     def show_functions(self, filter_pattern: Optional[str] = None, *, timeout: Optional[float] = None) -> ShowFunctionsResult:
         """The functions whose name matches the pattern, or all."""
-        request = pb.ShowFunctionsRequest(filter=filter_pattern)
+        request = pb.ShowFunctionsRequest(filter=arguments.optional_text("filter_pattern", filter_pattern))
         response = self._connection.call(self._connection.service.ShowFunctions, request, "show functions", timeout)
         functions = [FunctionInfo(one.name, one.task_type, one.status) for one in response.functions]
         return ShowFunctionsResult(int(response.status_code), response.message, functions)
 
     def describe_function(self, name: str, *, timeout: Optional[float] = None) -> FunctionDescription:
         """One function's status with its reason, counters, positions and last error."""
-        request = pb.DescribeFunctionRequest(function_name=_name(name))
+        request = pb.DescribeFunctionRequest(function_name=arguments.text("name", name))
         one = self._connection.call(self._connection.extensions.DescribeFunction, request, f"describe {name}", timeout)
         return FunctionDescription(
             name=one.function.name,
@@ -193,6 +196,8 @@ class FsClient:
             rates=_rates(one.rates),
             last_checkpoint=_last_checkpoint(one.last_checkpoint) if one.HasField("last_checkpoint") else None,
             watermark_ms=one.watermark_ms if one.HasField("watermark_ms") else None,
+            source_watermarks_ms={at.source_id: at.watermark_ms for at in one.source_watermarks},
+            observed_ms=one.observed_ms,
             memory_bytes=one.memory_bytes,
             state_bytes=one.state_bytes,
             exceptions=one.exceptions,
@@ -209,9 +214,7 @@ class FsClient:
         ConflictError where the function does not run, ResourceExhaustedError where 64 calls wait already, and
         FunctionStreamTimeoutError where the answer did not come in time.
         """
-        if not isinstance(payload, (bytes, bytearray, memoryview)):
-            raise ClientError(f"payload: bytes are expected, not {type(payload).__name__}")
-        request = pb.CallFunctionRequest(function_name=_name(name), payload=bytes(payload))
+        request = pb.CallFunctionRequest(function_name=arguments.text("name", name), payload=arguments.payload("payload", payload))
         response = self._connection.call(self._connection.extensions.CallFunction, request, f"call {name}", timeout)
         answer: bytes = response.answer
         return answer
@@ -222,16 +225,18 @@ class FsClient:
         With `follow` the iteration goes on with what is written, until the function is dropped. `timeout` ends the whole stream with a
         FunctionStreamTimeoutError; without it the stream may last. NotFoundError, from the iteration, where there is none of that name.
         """
-        if tail is not None and (isinstance(tail, bool) or not isinstance(tail, int) or tail < 0):
-            raise ClientError(f"tail={tail!r}: a number of lines, 0 or more, is expected")
-        request = pb.LogsRequest(function_name=_name(name), tail=tail, follow=follow)
+        request = pb.LogsRequest(
+            function_name=arguments.text("name", name),
+            tail=arguments.optional_count("tail", tail, 0, "a number of lines"),
+            follow=arguments.switch("follow", follow),
+        )
         return LogStream(self._connection, request, None if timeout is None else self._connection.timeout(timeout))
 
     # Retained checkpoints
 
     def list_checkpoints(self, name: str, *, timeout: Optional[float] = None) -> list[RetainedCheckpoint]:
         """The checkpoints that the function can be started from, oldest first."""
-        request = pb.ListCheckpointsRequest(function_name=_name(name))
+        request = pb.ListCheckpointsRequest(function_name=arguments.text("name", name))
         response = self._connection.call(self._connection.extensions.ListCheckpoints, request, f"list checkpoints of {name}", timeout)
         return [_retained(one) for one in response.checkpoints]
 
@@ -240,13 +245,16 @@ class FsClient:
 
         Of a running function it is the next one, which the call waits for; of one that does not run, its last.
         """
-        request = pb.CreateCheckpointRequest(function_name=_name(name))
+        request = pb.CreateCheckpointRequest(function_name=arguments.text("name", name))
         response = self._connection.call(self._connection.extensions.CreateCheckpoint, request, f"create checkpoint of {name}", timeout)
         return _retained(response.checkpoint)
 
     def delete_checkpoint(self, name: str, checkpoint_id: int, *, timeout: Optional[float] = None) -> bool:
         """Deletes a retained checkpoint; NotFoundError where there is none of that `id`."""
-        request = pb.DeleteCheckpointRequest(function_name=_name(name), id=_checkpoint(checkpoint_id))
+        request = pb.DeleteCheckpointRequest(
+            function_name=arguments.text("name", name),
+            id=arguments.count("checkpoint_id", checkpoint_id, 1, "the id of a retained checkpoint"),
+        )
         doing = f"delete checkpoint {checkpoint_id} of {name}"
         self._connection.call(self._connection.extensions.DeleteCheckpoint, request, doing, timeout)
         return True
@@ -259,7 +267,7 @@ class FsClient:
         A record is bytes, a str (sent as UTF-8) or a Record. An iterable is read as it is sent, so it may be long; `timeout` bounds
         the wait for each acknowledgement, not the whole. After an error, what was acknowledged before it stays.
         """
-        return publish_batches(self._connection, _name(topic, "topic"), to_batches(records), timeout)
+        return publish_batches(self._connection, arguments.text("topic", topic), to_batches(records), timeout)
 
     def subscribe(
         self,
@@ -277,13 +285,21 @@ class FsClient:
         FunctionStreamTimeoutError; without it the stream may last. Positions move only by `commit_offset`.
         """
         request = pb.SubscribeRequest(
-            topic=_name(topic, "topic"), offset=offset, group_id=group_id, from_earliest=from_earliest, follow=follow
+            topic=arguments.text("topic", topic),
+            offset=arguments.optional_count("offset", offset, 0, "an offset"),
+            group_id=arguments.text("group_id", group_id, may_be_empty=True),
+            from_earliest=arguments.switch("from_earliest", from_earliest),
+            follow=arguments.switch("follow", follow),
         )
         return Subscription(self._connection, request, None if timeout is None else self._connection.timeout(timeout))
 
     def commit_offset(self, topic: str, group_id: str, offset: int, *, timeout: Optional[float] = None) -> bool:
         """Sets where the group reads on: `offset` is that of the next message, so a message's own offset plus one."""
-        request = pb.CommitOffsetRequest(topic=_name(topic, "topic"), group_id=group_id, offset=offset)
+        request = pb.CommitOffsetRequest(
+            topic=arguments.text("topic", topic),
+            group_id=arguments.text("group_id", group_id),
+            offset=arguments.count("offset", offset, 0, "an offset"),
+        )
         self._connection.call(self._connection.extensions.CommitOffset, request, f"commit offset of {group_id}", timeout)
         return True
 
@@ -294,7 +310,7 @@ class FsClient:
 
     def delete_topic(self, topic: str, *, timeout: Optional[float] = None) -> bool:
         """Deletes a topic with its messages and its groups' positions."""
-        request = pb.DeleteTopicRequest(topic=_name(topic, "topic"))
+        request = pb.DeleteTopicRequest(topic=arguments.text("topic", topic))
         self._connection.call(self._connection.extensions.DeleteTopic, request, f"delete topic {topic}", timeout)
         return True
 
@@ -307,6 +323,7 @@ class FsClient:
     # Packaging
 
     def _create(self, config: WasmTaskConfig, entry: Entry, include: Collection[str], timeout: Optional[float]) -> bool:
+        self._connection.timeout(timeout)  # checked before the analysis, which may take long
         config_yaml = config.to_yaml()
         project = analyze(entry, include)
         info = self._info_for(project, timeout)
@@ -383,18 +400,6 @@ def _check_python(config: object) -> None:
         raise ConfigurationError(f"type: {config.task_type!r}: a Python class needs set_type('python')")
 
 
-def _name(name: object, what: str = "name") -> str:
-    if not isinstance(name, str) or not name:
-        raise ClientError(f"{what}: a string that is not empty is expected, not {name!r}")
-    return name
-
-
-def _checkpoint(checkpoint_id: object) -> int:
-    if isinstance(checkpoint_id, bool) or not isinstance(checkpoint_id, int) or not 0 < checkpoint_id < 2**64:
-        raise ClientError(f"checkpoint_id: the id of a retained checkpoint, 1 or more, is expected, not {checkpoint_id!r:.100}")
-    return checkpoint_id
-
-
 def _retained(one: pb.RetainedCheckpoint) -> RetainedCheckpoint:
     return RetainedCheckpoint(
         id=one.id,
@@ -405,21 +410,3 @@ def _retained(one: pb.RetainedCheckpoint) -> RetainedCheckpoint:
         positions=[InputPosition(at.source_id, at.topic, at.partition, at.offset) for at in one.positions],
         problem=one.problem,
     )
-
-
-def _text(what: str, content: object) -> str:
-    if isinstance(content, str):
-        return content
-    if isinstance(content, bytes):
-        try:
-            return content.decode()
-        except UnicodeDecodeError as error:
-            raise ClientError(f"{what}: not UTF-8: {error}") from error
-    raise ClientError(f"{what}: YAML as str or bytes is expected, not {type(content).__name__}")
-
-
-def _read(what: str, path: Union[str, Path]) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise ClientError(f"{what}: {path}: {error.strerror or error}") from error

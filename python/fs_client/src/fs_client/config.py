@@ -142,6 +142,7 @@ class WasmTaskConfig:
         self.checkpoint_interval_seconds = checkpoint_interval_seconds
         self.use_builtin_event_serialization = use_builtin_event_serialization
         self.options = dict(options or {})
+        self._read: Optional[tuple[str, dict[str, Any]]] = None
 
     def to_dict(self) -> dict[str, Any]:
         """The YAML document as plain values, a copy; settings that were not made are left to the server's defaults."""
@@ -163,7 +164,13 @@ class WasmTaskConfig:
         return copy.deepcopy(document)
 
     def to_yaml(self) -> str:
-        """The document as YAML. Raises ConfigurationError where a value is no YAML scalar, list or mapping."""
+        """The document as YAML. Raises ConfigurationError for an attribute of a wrong shape, or a value that is no YAML.
+
+        What `from_yaml` read and nobody changed is given back as it was written, so that the lines in the server's errors are the file's.
+        """
+        self._check_shape()
+        if self._read is not None and self._read[1] == self.to_dict():
+            return self._read[0]
         try:
             # A wide line, because folded strings are harder to find again by the line that an error names.
             return yaml.dump(
@@ -177,12 +184,28 @@ class WasmTaskConfig:
         except yaml.YAMLError as error:
             raise ConfigurationError(f"configuration of {self.name}: cannot be written as YAML: {error}") from error
 
+    def _check_shape(self) -> None:
+        """Attributes may be set by anyone; what they mean is the server's to check."""
+        for key, value in (("name", self.name), ("type", self.task_type)):
+            if not isinstance(value, str):
+                raise ConfigurationError(f"{key}: a string is expected, not {value!r:.100}")
+        for key, mapping in (("init_config", self.init_config), ("options", self.options)):
+            if not isinstance(mapping, Mapping) or not all(isinstance(name, str) for name in mapping):
+                raise ConfigurationError(f"{key}: a mapping with strings as keys is expected, not {mapping!r:.100}")
+        if not isinstance(self.input_groups, list):
+            raise ConfigurationError(f"input_groups: a list of groups is expected, not {self.input_groups!r:.100}")
+        for index, group in enumerate(self.input_groups):
+            _mappings(f"input_groups[{index}]", group)
+        _mappings("outputs", self.outputs)
+
     @classmethod
     def from_yaml(cls, text: Union[str, bytes]) -> WasmTaskConfig:
         """Reads what `to_yaml` wrote, or a file of the user's.
 
         Checks shape and types of the keys that it knows, not their meaning: that is the server's. Raises ConfigurationError.
         """
+        if not isinstance(text, (str, bytes)):
+            raise ConfigurationError(f"configuration: YAML as str or bytes is expected, not {type(text).__name__}")
         try:
             document = yaml.safe_load(text)
         except yaml.YAMLError as error:
@@ -190,7 +213,7 @@ class WasmTaskConfig:
         if not isinstance(document, dict):
             raise ConfigurationError("configuration: a mapping with name, type, input-groups and outputs is expected")
         reader = _Reader(document)
-        return cls(
+        config = cls(
             name=reader.take("name", str, required=True),
             task_type=reader.take("type", str) or "python",
             input_groups=reader.input_groups(),
@@ -201,6 +224,9 @@ class WasmTaskConfig:
             use_builtin_event_serialization=reader.take("use_builtin_event_serialization", bool),
             options={key: value for key, value in document.items() if key not in _OWN_KEYS},
         )
+        if "type" in document:
+            config._read = (text if isinstance(text, str) else text.decode(), config.to_dict())
+        return config
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, WasmTaskConfig) and self.to_dict() == other.to_dict()
@@ -267,6 +293,8 @@ class WasmTaskBuilder:
         """One or more inputs whose messages arrive under the same source_id."""
         if isinstance(inputs, (_Endpoint, Mapping, str)):
             raise ConfigurationError("add_input_group: a list of inputs is expected; put the single input into [ ]")
+        if not isinstance(inputs, Iterable):
+            raise ConfigurationError(f"add_input_group: a list of inputs is expected, not {type(inputs).__name__}")
         group = [_endpoint("add_input_group", "input", one) for one in inputs]
         if not group:
             raise ConfigurationError("add_input_group: the group is empty; give it at least one input")
@@ -280,6 +308,8 @@ class WasmTaskBuilder:
 
     def set_option(self, key: str, value: object) -> WasmTaskBuilder:
         """Any other top-level key of the YAML, such as `delivery`, `input-selector`, `parallelism`, `on_error` or `limits`."""
+        if not isinstance(key, str) or not key:
+            raise ConfigurationError(f"set_option({key!r}, ...): the key must be a string that is not empty")
         if key in _OWN_KEYS:
             raise ConfigurationError(f"set_option({key!r}, ...): this key has a call of its own in WasmTaskBuilder")
         self._options[key] = copy.deepcopy(value)
@@ -334,11 +364,7 @@ class _Reader:
         return value
 
     def mappings(self, key: str, value: object) -> list[dict[str, Any]]:
-        if value is None:
-            return []
-        if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
-            raise ConfigurationError(f"{key}: a list of mappings is expected")
-        return value
+        return [] if value is None else _mappings(key, value)
 
     def input_groups(self) -> list[list[dict[str, Any]]]:
         groups = self.mappings("input-groups", self.document.get("input-groups"))
@@ -347,6 +373,12 @@ class _Reader:
                 if key != "inputs":
                     raise ConfigurationError(f"input-groups[{index}].{key}: unknown key; 'inputs' is expected")
         return [self.mappings(f"input-groups[{i}].inputs", group.get("inputs")) for i, group in enumerate(groups)]
+
+
+def _mappings(key: str, value: object) -> list[dict[str, Any]]:
+    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+        raise ConfigurationError(f"{key}: a list of mappings is expected")
+    return value
 
 
 def init_value(key: str, value: object) -> str:

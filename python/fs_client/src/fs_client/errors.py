@@ -154,6 +154,9 @@ def from_grpc(code: Optional[grpc.StatusCode], details: str, doing: str, where: 
         message = f"{doing}: no answer from {where} within the timeout"
     elif code is grpc.StatusCode.UNIMPLEMENTED:
         message = f"{doing}: the server at {where} does not have this method: it is older than this client"
+    elif code is grpc.StatusCode.RESOURCE_EXHAUSTED and "larger than max" in details:
+        # gRPC's own words, for a message that the server has not even looked at.
+        message = f"{doing}: {details}; the limit is limits.message_mb of the server"
     else:
         message = f"{doing}: {details or (code.name if code is not None else 'failed')}"
     return kind(message, status, code)

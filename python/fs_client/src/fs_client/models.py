@@ -96,6 +96,8 @@ class FunctionDescription:
 
     `reason` says why it is FAILED or RESTARTING, or what a RUNNING one waits for. `last_error` has the user's traceback.
     `watermark_ms` is how far event time has come, the minimum over sources; None before each has one.
+    `source_watermarks_ms` has it by source, of those that have one. `observed_ms` is when lag, memory and state were last looked at: about a
+    second ago while something happens, a heartbeat ago at most, and longer where the function is in a long call. 0: not yet.
     `last_checkpoint` is None before the first since the server started.
     `processed` counts neither `skipped` nor `dead_lettered` messages; both are counted when they are committed. `retried` counts the
     further attempts at messages that failed.
@@ -125,6 +127,8 @@ class FunctionDescription:
     inputs: list[Traffic] = field(default_factory=list)
     outputs: list[Traffic] = field(default_factory=list)
     watermark_ms: Optional[int] = None
+    source_watermarks_ms: dict[int, int] = field(default_factory=dict)
+    observed_ms: int = 0
 
 
 @dataclass(frozen=True)

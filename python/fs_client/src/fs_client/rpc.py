@@ -9,6 +9,7 @@ from typing import Any, Optional
 
 import grpc
 
+from fs_client import arguments
 from fs_client._proto.function_stream_pb2_grpc import FunctionStreamExtensionsStub, FunctionStreamServiceStub
 from fs_client.errors import ClientError, from_grpc, from_status
 
@@ -109,7 +110,7 @@ def _open(host: str, target: str, secure: bool, options: Optional[Options], cred
     }
     if host in ("localhost", "::1") or host.startswith("127."):
         chosen["grpc.enable_http_proxy"] = 0  # a proxy from the environment cannot know this machine's own ports
-    chosen.update(options or ())
-    if secure or credentials is not None:
+    chosen.update(arguments.channel_options(options))
+    if arguments.switch("secure", secure) or credentials is not None:
         return grpc.secure_channel(target, credentials or grpc.ssl_channel_credentials(), options=list(chosen.items()))
     return grpc.insecure_channel(target, options=list(chosen.items()))

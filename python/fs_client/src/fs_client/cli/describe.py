@@ -39,6 +39,11 @@ def described(one: FunctionDescription) -> Iterator[tuple[str, str]]:
         yield "position", f"input {position.source_id}: {position.topic}[{position.partition}] at {position.offset}, lag {lag}"
     if one.watermark_ms is not None:
         yield "watermark", f"{one.watermark_ms} ms since the epoch"
+    if len(one.source_watermarks_ms) > 1:
+        for source_id, watermark_ms in sorted(one.source_watermarks_ms.items()):
+            yield "", f"source {source_id}: {watermark_ms}"
+    if one.observed_ms:
+        yield "as of", f"{moment(one.observed_ms)} (lag, memory, state)"
     yield "memory", _size(one.memory_bytes)
     yield "state", _size(one.state_bytes)
     if one.last_checkpoint is not None:

@@ -1,0 +1,31 @@
+"""A function that takes all it can get of memory, stack, time, state and output gets its own share, and the server keeps its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from functions.hostile.exhausting import Exhausting
+from support.hostile import Arena, arena
+
+LIMITS = {"memory_mb": 64, "process_timeout_ms": 1000}
+# What all of these may make the server take, over what it needs at rest: the guest's memory, and what waits to be written.
+LIMIT_GROWTH_MB = 512
+
+
+@pytest.fixture(scope="module")
+def ring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
+    with arena(tmp_path_factory.mktemp("bombs") / "server") as one:
+        one.create(Exhausting, limits=LIMITS)
+        yield one
+
+
+@pytest.mark.parametrize("name", Exhausting.attempts)
+def test_a_bomb_takes_its_own_share_only(ring: Arena, name: str) -> None:
+    ring.forget_peak()
+    before = ring.peak_mb()
+    outcome = ring.ask(name)
+    ring.assert_ended_as(Exhausting.attempts[name], outcome)
+    ring.assert_unharmed()
+    ring.restart()
+    assert ring.peak_mb() - before < LIMIT_GROWTH_MB, outcome

@@ -11,8 +11,8 @@ packages=(
   libabsl-dev libbrotli-dev libcli11-dev libcpp-httplib-dev libcurl4-openssl-dev libfmt-dev libgmock-dev libgrpc++-dev libgtest-dev liblz4-dev libprotobuf-dev
   librocksdb-dev libsasl2-dev libsimdjson-dev libspdlog-dev libssl-dev libyaml-cpp-dev libzip-dev libzstd-dev nlohmann-json3-dev protobuf-compiler
   protobuf-compiler-grpc zlib1g-dev
-  # the interpreter for WASI, and style
-  clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev-wasm32 lld-19 llvm-19
+  # the interpreter for WASI, sanitizers and fuzzers, and style
+  clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev libclang-rt-19-dev-wasm32 lld-19 llvm-19
 )
 
 install_packages() {

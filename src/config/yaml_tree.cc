@@ -21,6 +21,8 @@ constexpr size_t kMaxBytes = size_t{1} << 20;
 constexpr size_t kMaxDepth = 20;
 constexpr size_t kMaxNodes = 10'000;
 constexpr size_t kMaxKeyBytes = 1000;
+// More than a document of kMaxBytes can hold but by aliases.
+constexpr size_t kMaxTextBytes = 4 * kMaxBytes;
 
 // The only way to leave the parser early; caught in ParseYaml.
 struct Refused {
@@ -41,6 +43,7 @@ class TreeBuilder : public YAML::EventHandler {
     RefuseTag(tag, mark);
     YamlNode node = Leaf(YamlNode::Kind::kScalar, mark);
     node.text = value;
+    Count({0, value.size()}, node.line);
     node.is_quoted = tag == "!";
     Finish(std::move(node), anchor);
   }
@@ -48,7 +51,7 @@ class TreeBuilder : public YAML::EventHandler {
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     const auto found = anchors_.find(anchor);
     if (found == anchors_.end()) throw Refused{InvalidArgument("line {}: an alias (`*name`) inside the value that it names", Line(mark))};
-    Count(CountNodes(found->second), Line(mark));
+    Count(SizeOf(found->second), Line(mark));
     Finish(found->second, 0);
   }
 
@@ -80,21 +83,36 @@ class TreeBuilder : public YAML::EventHandler {
     }
   }
 
-  static size_t CountNodes(const YamlNode& node) {
-    size_t count = 1;
-    for (const YamlNode& item : node.items) count += CountNodes(item);
-    for (const YamlEntry& entry : node.entries) count += CountNodes(entry.value);
-    return count;
+  struct Size {
+    size_t nodes = 0;
+    size_t text_bytes = 0;
+
+    void operator+=(const Size& other) {
+      nodes += other.nodes;
+      text_bytes += other.text_bytes;
+    }
+  };
+
+  static Size SizeOf(const YamlNode& node) {
+    Size size{1, node.text.size()};
+    for (const YamlNode& item : node.items) size += SizeOf(item);
+    for (const YamlEntry& entry : node.entries) {
+      size += SizeOf(entry.value);
+      size.text_bytes += entry.key.size();
+    }
+    return size;
   }
 
-  void Count(size_t nodes, int line) {
-    nodes_ += nodes;
-    if (nodes_ > kMaxNodes)
+  void Count(const Size& size, int line) {
+    size_ += size;
+    if (size_.nodes > kMaxNodes)
       throw Refused{InvalidArgument("line {}: more than {} values, aliases counted as what they stand for", line, kMaxNodes)};
+    if (size_.text_bytes > kMaxTextBytes)
+      throw Refused{InvalidArgument("line {}: more than {} bytes of text, aliases counted as what they stand for", line, kMaxTextBytes)};
   }
 
   YamlNode Leaf(YamlNode::Kind kind, const YAML::Mark& mark) {
-    Count(1, Line(mark));
+    Count({1, 0}, Line(mark));
     YamlNode node;
     node.kind = kind;
     node.line = Line(mark);
@@ -163,7 +181,7 @@ class TreeBuilder : public YAML::EventHandler {
   YamlNode root_;
   std::vector<Frame> frames_;
   std::map<YAML::anchor_t, YamlNode> anchors_;
-  size_t nodes_ = 0;
+  Size size_;
 };
 
 absl::Status CheckText(std::string_view text) {

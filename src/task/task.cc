@@ -197,7 +197,7 @@ absl::Status Task::Destroy() {
   status.Update(observe::FunctionLog::Remove(environment_.log_dir, function_->name));
   for (const auto& [type, connector] : environment_.connectors->all()) {
     std::vector<config::Endpoint> inputs, outputs;
-    const auto is_its = [&type = type](const config::Endpoint& endpoint) { return endpoint.type == type; };
+    const auto is_its = [&wanted = type](const config::Endpoint& endpoint) { return endpoint.type == wanted; };
     for (const auto& group : function_->config.input_groups) std::ranges::copy_if(group.inputs, std::back_inserter(inputs), is_its);
     std::ranges::copy_if(function_->config.outputs, std::back_inserter(outputs), is_its);
     status.Update(connector->ForgetFunction(function_->state_id, inputs, outputs));

@@ -60,14 +60,6 @@ std::string GroupKey(std::string_view group, std::string_view topic) {
   return key;
 }
 
-std::optional<std::pair<std::string, std::string>> ParseGroupKey(std::string_view rest) {
-  const size_t first = rest.find('\0');
-  if (first == std::string_view::npos) return std::nullopt;
-  const size_t second = rest.find('\0', first + 1);
-  if (second == std::string_view::npos || rest.size() != second + 5) return std::nullopt;
-  return std::pair(std::string(rest.substr(0, first)), std::string(rest.substr(first + 1, second - first - 1)));
-}
-
 std::string RecordKey(uint32_t topic_number, int64_t offset) {
   std::string key(1, kRecordMark);
   AppendBigEndian(topic_number, 4, key);

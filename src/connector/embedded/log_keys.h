@@ -6,7 +6,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 
 namespace fs::connector::embedded {
 
@@ -22,8 +21,6 @@ inline constexpr uint32_t kOnlyPartition = 0;
 [[nodiscard]] std::string TopicKey(std::string_view topic);
 [[nodiscard]] std::string OwnerKey(std::string_view owner);
 [[nodiscard]] std::string GroupKey(std::string_view group, std::string_view topic);
-// Group and topic of a GroupKey without its mark.
-[[nodiscard]] std::optional<std::pair<std::string, std::string>> ParseGroupKey(std::string_view rest);
 // Of the block that begins with `offset`.
 [[nodiscard]] std::string RecordKey(uint32_t topic_number, int64_t offset);
 [[nodiscard]] int64_t RecordKeyOffset(std::string_view key);

@@ -72,21 +72,23 @@ TEST(YamlTree, BombsAreRefusedInAMoment) {
     std::string name, text;
   };
   const size_t kMiB = size_t{1} << 20;
-  for (const Case& c : std::initializer_list<Case>{{"laughs", laughs},
-                                                   {"brackets", Repeated("[", kMiB)},
-                                                   {"braces", Repeated("{", kMiB)},
-                                                   {"dashes", Repeated("- ", kMiB / 2)},
-                                                   {"nested maps", Repeated("{a: ", 100'000)},
-                                                   {"question marks", Repeated("? ", kMiB / 2)},
-                                                   {"many values", "a: [" + Repeated("1,", 400'000) + "1]"},
-                                                   {"too long", "a: " + Repeated("x", kMiB)},
-                                                   {"long key", Repeated("k", kMiB - 10) + ": 1"},
-                                                   {"colons", Repeated(":", kMiB)},
-                                                   {"keys on one line", Repeated("a: ", kMiB / 3)},
-                                                   {"anchors", Repeated("&a ", kMiB / 3)},
-                                                   {"tags", Repeated("!", kMiB)},
-                                                   {"open quote", "\"" + Repeated("\\n", kMiB / 2 - 2)},
-                                                   {"documents", Repeated("---\n", kMiB / 4)}}) {
+  for (const Case& c :
+       std::initializer_list<Case>{{"laughs", laughs},
+                                   {"brackets", Repeated("[", kMiB)},
+                                   {"braces", Repeated("{", kMiB)},
+                                   {"dashes", Repeated("- ", kMiB / 2)},
+                                   {"nested maps", Repeated("{a: ", 100'000)},
+                                   {"question marks", Repeated("? ", kMiB / 2)},
+                                   {"many values", "a: [" + Repeated("1,", 400'000) + "1]"},
+                                   {"one text many times", "a: &a " + Repeated("x", 50'000) + "\nb: [" + Repeated("*a,", 9'000) + "]"},
+                                   {"too long", "a: " + Repeated("x", kMiB)},
+                                   {"long key", Repeated("k", kMiB - 10) + ": 1"},
+                                   {"colons", Repeated(":", kMiB)},
+                                   {"keys on one line", Repeated("a: ", kMiB / 3)},
+                                   {"anchors", Repeated("&a ", kMiB / 3)},
+                                   {"tags", Repeated("!", kMiB)},
+                                   {"open quote", "\"" + Repeated("\\n", kMiB / 2 - 2)},
+                                   {"documents", Repeated("---\n", kMiB / 4)}}) {
     const absl::Time start = absl::Now();
     EXPECT_FALSE(ParseYaml(c.text).ok()) << c.name;
     EXPECT_LT(absl::Now() - start, absl::Seconds(2)) << c.name;

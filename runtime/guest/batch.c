@@ -1,4 +1,6 @@
-/* fs_process: the hot loop. One call carries many messages; nothing is allocated per message but its bytes object. */
+/* fs_process: the hot loop. One call carries many messages; nothing is allocated per message, mostly not even its bytes object. */
+#include <string.h>
+
 #include "guest.h"
 
 /* Checks that a record lies within what is left; its payloads then lie within the record. */
@@ -33,9 +35,33 @@ static void aim(struct target* target, PyObject* method, PyObject* source) {
   if (target->call == NULL) target->call = PyObject_Vectorcall;
 }
 
+/* The bytes object of the message before, where nobody kept it: most messages of a stream fit in it. */
+enum { SPARE_MIN = 2, SPARE_MAX = 512 };
+static PyObject* spare;
+static uint32_t spare_capacity;
+
+static PyObject* make_data(const char* value, uint32_t size) {
+  if (size < SPARE_MIN || size > SPARE_MAX) return PyBytes_FromStringAndSize(value, (Py_ssize_t)size);
+  if (spare == NULL || Py_REFCNT(spare) != 1 || size > spare_capacity) {
+    Py_XDECREF(spare);
+    spare_capacity = (size + 31) / 32 * 32;
+    spare = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)spare_capacity);
+    if (spare == NULL) return NULL;
+  }
+  char* const bytes = PyBytes_AS_STRING(spare);
+  memcpy(bytes, value, size);
+  bytes[size] = 0;
+  Py_SET_SIZE(spare, (Py_ssize_t)size);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+  ((PyBytesObject*)spare)->ob_shash = -1;
+#pragma GCC diagnostic pop
+  return Py_NewRef(spare);
+}
+
 /* Calls process() for one message: 0, or -1 with an exception set, or swallowed by user code. */
 static int process_one(struct target* target, const struct fs_record* record) {
-  PyObject* data = PyBytes_FromStringAndSize((const char*)(record + 1), (Py_ssize_t)record->value_len);
+  PyObject* data = make_data((const char*)(record + 1), record->value_len);
   if (data == NULL) return -1;
   fs_guest.record = record;
   *target->data = data;

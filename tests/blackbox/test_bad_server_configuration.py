@@ -14,9 +14,10 @@ KEYS = keys("Server configuration")
 
 def text_with(key: Key, value: str, name: str | None = None) -> tuple[str, int]:
     """A configuration of this one key, and its line."""
-    if not key.parent:
-        return f"# one key\n{name or key.name}: {value}\n", 2
-    return f"# one key\n{key.parent}:\n  {name or key.name}: {value}\n", 3
+    sections = key.parent.split(".") if key.parent else []
+    lines = [f"{'  ' * depth}{section}:" for depth, section in enumerate(sections)]
+    lines.append(f"{'  ' * len(sections)}{name or key.name}: {value}")
+    return "\n".join(["# one key", *lines, ""]), len(lines) + 1
 
 
 def start(folder: Path, text: str | bytes) -> subprocess.CompletedProcess[str]:

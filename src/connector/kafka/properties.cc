@@ -36,7 +36,7 @@ constexpr Default kProducerDefaults[] = {
     {"acks", "all"},
     {"enable.idempotence", "true"},
     {"message.timeout.ms", "0"},  // a broker that is away holds the function up (back-pressure); it does not fail it
-    {"linger.ms", "2"},           // checkpoints flush at once; in between, batches fill by themselves under load
+    {"linger.ms", "0.5"},         // as cheap a message as 2; at 0 each costs a fifth more. Checkpoints flush at once
     {"queue.buffering.max.kbytes", "65536"},
     {"partitioner", "murmur2_random"},  // the Java client's: the same key, the same partition
 };

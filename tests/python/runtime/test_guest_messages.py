@@ -252,3 +252,39 @@ def test_a_batch_that_does_not_fit_its_length_is_fatal(guest):
     assert guest.report().message == "fs_process: a record does not fit the input"
     assert guest.call_process(0, 1, data[:-8]) == FATAL
     assert guest.call_process(0, 1, b"") == FATAL
+
+
+KEEPING = """
+from fs_api import FSProcessorDriver
+
+class Keeping(FSProcessorDriver):
+    kept = []
+    def process(self, ctx, source_id, data):
+        hash(data)
+        if data.startswith(b"keep"):
+            self.kept.append(data)
+        if data.startswith(b"view"):
+            self.kept.append(memoryview(data))
+        if data.startswith(b"raise"):
+            try:
+                raise ValueError(data)
+            except ValueError as error:
+                self.kept.append(error.__traceback__.tb_frame.f_locals["data"])
+        if data == b"tell":
+            for kept in self.kept:
+                ctx.emit(bytes(kept))
+        ctx.emit(b"%d %d %d" % (len(data), data[-1] if data else 0, {data: 1}[bytes(bytearray(data))]))
+"""
+
+
+def test_a_message_that_is_kept_stays_what_it_was(guest):
+    """The guest uses the bytes object of the message before again, unless something refers to it."""
+    guest.start(KEEPING)
+    sizes = [0, 1, 2, 5, 31, 32, 33, 64, 511, 512, 513, 5, 2, 1000, 3]
+    messages = [bytes([65 + at % 26]) * size for at, size in enumerate(sizes)]
+    assert guest.process(*messages) == 0
+    assert guest.values == [b"%d %d 1" % (len(message), message[-1] if message else 0) for message in messages]
+    kept = [b"%b %d" % (word, number) for number in range(3) for word in (b"keep", b"view", b"raise")]
+    between = [message for one in kept for message in (one, b"other", b"x" * len(one))]
+    assert guest.process(*between, b"tell") == 0
+    assert guest.values[-len(kept) - 1 : -1] == kept

@@ -14,7 +14,7 @@ import grpc
 import pytest
 from fs_client import FsClient
 from fs_client.errors import FsError
-from functions.hostile import Loops
+from functions.hostile.running import Loops
 from functions.talking import Talking
 from support.server import Server
 from support.topics import create

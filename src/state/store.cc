@@ -9,10 +9,10 @@ namespace {
 // RocksDB's advice for keys, and what protobuf, the guest's 32-bit addresses and RocksDB's batches all bear for values.
 constexpr size_t kLimitKeyBytes = 8 << 20;
 constexpr size_t kLimitValueBytes = 1 << 30;
-// What waits for a checkpoint is in memory, and so are an iterator's copies of it. Checkpoints come between messages, so this bounds what
-// one message may write; it is far above what makes a checkpoint due.
-constexpr size_t kLimitPendingBytes = size_t{256} << 20;
-constexpr size_t kLimitIteratorBytes = size_t{256} << 20;
+// What waits for a checkpoint is in memory, some five times over while the checkpoint is taken, and so are an iterator's copies of it.
+// Checkpoints come between messages, so this bounds what one message may write; it is four times what makes a checkpoint due.
+constexpr size_t kLimitPendingBytes = size_t{128} << 20;
+constexpr size_t kLimitIteratorBytes = size_t{128} << 20;
 
 }  // namespace
 

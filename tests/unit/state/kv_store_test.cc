@@ -189,7 +189,7 @@ TEST_P(KvStoreTest, RollbackUndoesExactlyOneMessage) {
 
 // Bugs once: a message could make the server hold all that it wrote, and each open iterator a copy of it.
 TEST_P(KvStoreTest, WhatWaitsForACheckpointIsBounded) {
-  const std::string large(size_t{60} << 20, 'x');
+  const std::string large(size_t{30} << 20, 'x');
   for (const char* key : {"a", "b", "c", "d"}) ASSERT_TRUE(store().Put(key, large).ok());
   ASSERT_TRUE(store().Put(ComplexKey{"g", "k", "n", "u"}, "small").ok());
   for (const absl::Status& refused : {store().Put("e", large), store().Put("a", large), store().Put(ComplexKey{"g", "k", "n", "v"}, large),
@@ -213,7 +213,7 @@ TEST_P(KvStoreTest, WhatOpenIteratorsHoldIsBounded) {
     refused = iterator.status();
     if (iterator.ok()) open.push_back(*std::move(iterator));
   }
-  EXPECT_EQ(open.size(), 6U);
+  EXPECT_EQ(open.size(), 3U);
   EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
   EXPECT_THAT(std::string(Message(refused)), testing::HasSubstr("finish or delete some"));
   // What the database holds costs an iterator nothing.

@@ -192,7 +192,7 @@ WRONG = {
     ("take_checkpoint", "released view"): "ValueError",
     **{("custom", answer): FINE for answer in ("bytearray", "view", "shifty bytes")},
     **{("custom", answer): "custom() must return bytes, not" for answer in ("nothing", "text", "number", "list", "generator", "loop")},
-    ("custom", "huge"): "custom() answered 20000000 bytes; the limit is",
+    ("custom", "huge"): "custom() answered: 20000000 bytes; the limit is",
     ("check_heartbeat", "text"): FINE,
     ("check_heartbeat", "nothing"): "check_heartbeat returned False",
     ("check_heartbeat", "untrue"): "ValueError: neither true nor false",

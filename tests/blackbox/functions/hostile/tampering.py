@@ -242,9 +242,11 @@ RUNTIME = {
     "a report that raises": Attempt(lambda a: _raise(_describe_with(lambda *_: 1 / 0)), ends="could not be described"),
     "a report that loops": Attempt(lambda a: _raise(_describe_with(_loop)), ends=STUCK),
     "a report that is huge": Attempt(
-        lambda a: _raise(_describe_with(lambda *_: _report(b"x" * 4_000_000, b"y" * 1_000_000, b""))), ends="xxx"
+        lambda a: _raise(_describe_with(lambda *_: _report(b"x" * 4_000_000, b"y" * 1_000_000, b""))), ends="... (1000000 bytes, cut)"
     ),
-    "a report of no UTF-8": Attempt(lambda a: _raise(_describe_with(lambda *_: _report(b"\xff\xfe", b"\x00\x1b[2J", b"\xc3"))), ends="�"),
+    "a report of no UTF-8": Attempt(
+        lambda a: _raise(_describe_with(lambda *_: _report(b"\xff\xfe", b"\x00\x1b[2J", b"\xc3"))), ends="\\xff\\xfe: \\x00\\x1b[2J"
+    ),
     "a report with lengths that lie": Attempt(lambda a: _raise(_describe_with(lambda *_: b"\xff\xff\xff\xff" * 3)), ends="cut off"),
     "a runtime without attributes": Attempt(
         lambda a: _raise(_clear("fs_runtime", "fs_runtime.report") and Escape("x")), ends="could not be described"

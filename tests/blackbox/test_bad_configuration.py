@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from fs_client import FsClient
-from fs_client.errors import BadRequestError, ServerError
+from fs_client.errors import BadRequestError, ResourceExhaustedError, ServerError
 from support.leftovers import clear, holdings
 from support.server import Server
 from support.wrong_values import Key, keys, slips, wrong_values
@@ -217,7 +217,6 @@ TEXTS: dict[str, tuple[str | bytes, list[str]]] = {
     "a bell": (GOOD.replace("name: job", "name: j\x07ob"), ["line 1", "0x07"]),
     "a deep nest": (GOOD + "init_config: " + "[" * 10_000 + "]" * 10_000 + "\n", ["line 11", "deep"]),
     "deep maps": (GOOD + "init_config: " + "{a: " * 500 + "}" * 500 + "\n", ["line 11", "deep"]),
-    "more than a mebibyte": (GOOD + "# " + "x" * (1 << 20) + "\n", ["bytes", str(1 << 20)]),
     "more than ten thousand values": (GOOD + "init_config: {" + ", ".join(f"k{n}: v" for n in range(10_001)) + "}\n", ["line 11", "10000"]),
     "a value of a mebibyte": (GOOD + "name2: " + "x" * ((1 << 20) - 1000) + "\n", ["line 11", "unknown key `name2`"]),
     "windows line ends and a mistake": (GOOD.replace("\n", "\r\n") + "limits: {memory_mb: 0}\r\n", ["limits.memory_mb (line 11)"]),
@@ -232,6 +231,12 @@ def test_a_text_that_is_no_configuration_is_refused_with_its_line(client: FsClie
     with pytest.raises(BadRequestError) as error:
         create_from_bytes(client, content)
     assert_names(error.value, *named)
+
+
+def test_a_text_over_the_servers_limit_is_refused_by_the_limits_name(client: FsClient) -> None:
+    with pytest.raises(ResourceExhaustedError) as error:
+        create_from_bytes(client, (GOOD + "# " + "x" * (1 << 20) + "\n").encode())
+    assert_names(error.value, "function configuration", "bytes", str(1 << 20), "limits.config_kb")
 
 
 def create_from_bytes(client: FsClient, config: bytes) -> None:
@@ -293,7 +298,7 @@ ENDPOINTS: list[tuple[dict[str, str], str, list[str]]] = [
     (KAFKA_OUT, "output-type", ["kafak", "input", *NO_VALUES]),
     (EMBEDDED, "topic", [*NO_TOPICS[:-3], "a" * 256, *NO_VALUES]),
     (EMBEDDED, "group_id", ['""', *NO_VALUES]),
-    (EMBEDDED, "partition", ["1", "-1", "x"]),
+    (EMBEDDED, "partition", ["-1", "x", "1.5", '"0"', "99999999999"]),
     (EMBEDDED, "auto.offset.reset", ["sometimes", "0"]),
     (FILE, "path", ['""', "../x", "/etc/passwd", ".", "a/", '"a\\0b"', "p" * 5000, *NO_VALUES]),
     (FILE, "topic", ["in"]),

@@ -10,7 +10,7 @@ from fs_client import FsClient, Record
 from fs_client.config import EmbeddedInput, EmbeddedOutput, WasmTaskBuilder
 from fs_client.errors import FsError
 from functions.failing import WAYS, Failing
-from functions.hostile import Loops
+from functions.hostile.running import Loops
 from functions.talking import Talking
 from support.server import Server
 from support.topics import create, read
@@ -78,7 +78,7 @@ def test_no_log_of_the_servers_holds_a_payload_however_its_processing_fails(serv
         client.publish("no/topic", [marker.encode()])
     with pytest.raises(FsError):
         client.call_function("nobody", marker.encode())
-    wait_for(lambda: client.describe_function("job").positions[0].offset == len(ways), "all messages", 60)
+    wait_for(lambda: [at.offset for at in client.describe_function("job").positions] == [len(ways)], "all messages", 60)
     assert client.describe_function("job").dead_lettered >= len(ways) - 2
     log = "\n".join(line.text for line in client.logs("job"))
     client.drop_function("job")

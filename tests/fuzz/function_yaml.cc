@@ -20,12 +20,15 @@ void Check(std::string_view yaml) {
   const OnError& on_error = config->on_error;
   Require(on_error.dead_letter_channel.has_value() == (on_error.policy == ErrorPolicy::kDeadLetter), "a dead-letter channel out of place");
   if (on_error.dead_letter_channel) Require(*on_error.dead_letter_channel < config->outputs.size(), "a dead-letter channel that is none");
-  for (const absl::Duration duration : {config->checkpoint_interval, config->process_timeout, config->heartbeat_interval,
-                                        config->retained_checkpoint_interval, on_error.backoff, config->restart.backoff}) {
+  for (const absl::Duration duration :
+       {config->checkpoint_interval, config->limits.process_timeout(), config->limits.batch_timeout(), config->heartbeat_interval,
+        config->retained_checkpoint_interval, on_error.backoff, config->restart.backoff}) {
     Require(duration >= absl::ZeroDuration() && duration < absl::InfiniteDuration(), "a duration of {} ms",
             absl::ToInt64Milliseconds(duration));
   }
-  Require(config->limit_memory_bytes > 0, "no memory at all");
+  FunctionLimits limits = config->limits;
+  Require(limits.memory_mb > 0 && limits.output_mb > 0, "no memory at all");
+  Require(ApplyCaps(WidestLimits(), limits).ok(), "limits wider than the widest");
 }
 
 }  // namespace

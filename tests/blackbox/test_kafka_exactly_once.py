@@ -9,7 +9,7 @@ import os
 import signal
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -59,28 +59,8 @@ def all_there(kafka: Kafka, topic: str, events: list[tuple[bytes, bytes]]) -> li
     return kafka.read_all(topic)
 
 
-@pytest.mark.parametrize("partition", [0, None], ids=["explicit partition", "group-assigned"])
-@pytest.mark.parametrize("passes", [1, 3])
-@pytest.mark.parametrize("point", POINTS)
-def test_death_at_a_point_of_the_protocol_leaves_everything_exact(
-    kafka: Kafka, tmp_path: Path, topic: str, point: str, passes: int, partition: int | None
-) -> None:
-    kafka.create_topic(f"{topic}-in", 1 if partition is not None else 3)
-    kafka.create_topic(f"{topic}-out")
-    events = make_events(6000)
-    produce_keyed(kafka, f"{topic}-in", events)
-    server = Server(tmp_path / "server", binary=Path(os.environ["FS_FAILPOINT_SERVER"]), env={"FS_FAILPOINT": f"{point}:{passes}"}).start()
-    config = job(kafka, "counter", f"{topic}-in", f"{topic}-out", partition, checkpoint_interval_seconds=0.01)
-    with server.client() as client, contextlib.suppress(ServerError):
-        # The server may be gone before it answers.
-        client.create_python_function_from_config(config, Counter)
-    assert server.wait_dead() == -signal.SIGKILL
-
-    del server.env["FS_FAILPOINT"]
-    with server, server.client() as client:
-        all_there(kafka, f"{topic}-out", events)
-        client.stop_function("counter")
-        assert_exact(kafka.read_all(f"{topic}-out"), events)
+def endless_events() -> Iterator[tuple[bytes, bytes]]:
+    return itertools.chain.from_iterable(make_events(1000) for _ in itertools.count())
 
 
 class Stream:
@@ -111,6 +91,33 @@ class Stream:
 
 
 @pytest.mark.parametrize("partition", [0, None], ids=["explicit partition", "group-assigned"])
+@pytest.mark.parametrize("passes", [1, 3])
+@pytest.mark.parametrize("point", POINTS)
+def test_death_at_a_point_of_the_protocol_leaves_everything_exact(
+    kafka: Kafka, tmp_path: Path, topic: str, point: str, passes: int, partition: int | None
+) -> None:
+    kafka.create_topic(f"{topic}-in", 1 if partition is not None else 3)
+    kafka.create_topic(f"{topic}-out")
+    waiting = make_events(6000)
+    produce_keyed(kafka, f"{topic}-in", waiting)
+    server = Server(tmp_path / "server", binary=Path(os.environ["FS_FAILPOINT_SERVER"]), env={"FS_FAILPOINT": f"{point}:{passes}"}).start()
+    config = job(kafka, "counter", f"{topic}-in", f"{topic}-out", partition, checkpoint_interval_seconds=0.01)
+    # What waits may be done in one checkpoint: events come until the server has died.
+    with Stream(kafka, f"{topic}-in", endless_events()) as stream:
+        with server.client() as client, contextlib.suppress(ServerError):
+            # The server may be gone before it answers.
+            client.create_python_function_from_config(config, Counter)
+        assert server.wait_dead() == -signal.SIGKILL
+    events = waiting + stream.sent
+
+    del server.env["FS_FAILPOINT"]
+    with server, server.client() as client:
+        all_there(kafka, f"{topic}-out", events)
+        client.stop_function("counter")
+        assert_exact(kafka.read_all(f"{topic}-out"), events)
+
+
+@pytest.mark.parametrize("partition", [0, None], ids=["explicit partition", "group-assigned"])
 def test_sigkill_in_the_middle_again_and_again_leaves_outputs_and_totals_exact(
     kafka: Kafka, server: Server, topic: str, partition: int | None, record_property: Any
 ) -> None:
@@ -120,7 +127,7 @@ def test_sigkill_in_the_middle_again_and_again_leaves_outputs_and_totals_exact(
         config = job(kafka, "counter", f"{topic}-in", f"{topic}-out", partition, checkpoint_interval_seconds=0.05)
         client.create_python_function_from_config(config, Counter)
     seconds_to_output = []
-    with Stream(kafka, f"{topic}-in", itertools.chain.from_iterable(make_events(1000) for _ in itertools.count())) as stream:
+    with Stream(kafka, f"{topic}-in", endless_events()) as stream:
         for _ in range(4):
             working = kafka.end(f"{topic}-out") + 100
             wait_for(lambda: kafka.end(f"{topic}-out") > working, "it is at work", timeout=60)  # noqa: B023

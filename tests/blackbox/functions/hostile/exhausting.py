@@ -124,7 +124,7 @@ MEMORY = {
     "repeat": Attempt(lambda a: list(itertools.repeat(None, 2**31 - 1)), NO_MEMORY),
     "a power": Attempt(lambda a: 1 << (2**34), NO_MEMORY),
     "a power that takes its time": Attempt(lambda a: 10 ** (10**9), ends=STUCK),
-    "a number's digits": Attempt(lambda a: (sys.set_int_max_str_digits(0), str(1 << 10**8)), ends=STUCK),
+    "numbers' digits": Attempt(lambda a: (sys.set_int_max_str_digits(0), all(str(1 << 10**6) for _ in itertools.count())), ends=STUCK),
     "os.urandom": Attempt(lambda a: _module("os").urandom(2**31 - 1), NO_MEMORY),
     "os.read": Attempt(lambda a: _module("os").read(0, 2**31 - 1), NO_MEMORY),
     "struct": Attempt(lambda a: _module("struct").pack("2147483647x"), NO_MEMORY),

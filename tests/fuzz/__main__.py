@@ -48,7 +48,7 @@ def main() -> int:
         print(f"fuzz: {build} has {', '.join(there) or 'no fuzz targets'}; ./dev test fuzz builds them", file=sys.stderr)
         return 2
     with ThreadPoolExecutor(arguments.jobs) as pool:
-        outcomes = list(pool.map(lambda target: _run(target, build, arguments.minutes * 60), targets))
+        outcomes = list(pool.map(lambda target: _run(target, build, arguments.minutes * 60, arguments.seed), targets))
     for outcome in outcomes:
         if not outcome.is_clean:
             print(outcome.report)
@@ -58,7 +58,7 @@ def main() -> int:
     return 0 if all(outcome.is_clean for outcome in outcomes) else 1
 
 
-def _run(target: str, build: Path, seconds: float) -> Outcome:
+def _run(target: str, build: Path, seconds: float, seed: int) -> Outcome:
     folder = build / "fuzz" / target
     for name in ("seeds", "corpus", "found"):
         (folder / name).mkdir(parents=True, exist_ok=True)
@@ -71,6 +71,7 @@ def _run(target: str, build: Path, seconds: float) -> Outcome:
     command: list[str] = [
         str(binary),
         f"-max_total_time={max(1, int(seconds))}",
+        f"-seed={seed}",
         f"-timeout={_TIMEOUT_S.get(target, 30)}",
         "-rss_limit_mb=3000",
         "-max_len=16384",
@@ -121,6 +122,7 @@ def _arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("target", nargs="*", help="which (all)")
     parser.add_argument("--minutes", type=float, default=1.0, help="for each target (1)")
     parser.add_argument("--jobs", type=int, default=2, help="at once (2)")
+    parser.add_argument("--seed", type=int, default=0, help="of the chance that changes inputs; 0: another each time (0)")
     parser.add_argument("--build", type=Path, default=ROOT / "build" / "asan", help="the build with the targets")
     return parser.parse_args(argv)
 

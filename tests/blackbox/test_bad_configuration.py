@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from fs_client import FsClient
 from fs_client.errors import BadRequestError, ResourceExhaustedError, ServerError
-from support.leftovers import clear, holdings
+from support.leftovers import assert_nothing_left, clear
 from support.server import Server
 from support.wrong_values import Key, keys, slips, wrong_values
 
@@ -92,10 +92,7 @@ def client(server: Server) -> Iterator[FsClient]:
 @pytest.fixture(autouse=True)
 def nothing_is_left_behind(server: Server, client: FsClient) -> Iterator[None]:
     yield
-    try:
-        assert all(held == [] for held in holdings(server, client).values()), holdings(server, client)
-    finally:
-        clear(client)
+    assert_nothing_left(server, client)
 
 
 def refusal(client: FsClient, text: str | bytes) -> ServerError:

@@ -15,7 +15,7 @@ import pytest
 from fs_client import FsClient
 from fs_client.errors import BadRequestError, ResourceExhaustedError, ServerError
 from support.kafka import Kafka
-from support.leftovers import clear, holdings
+from support.leftovers import assert_nothing_left, clear
 from support.server import Server
 from support.topics import status
 from support.wait import wait_for
@@ -47,10 +47,7 @@ def client(server: Server) -> Iterator[FsClient]:
 @pytest.fixture(autouse=True)
 def nothing_is_left_behind(server: Server, client: FsClient) -> Iterator[None]:
     yield
-    try:
-        assert all(held == [] for held in holdings(server, client).values()), holdings(server, client)
-    finally:
-        clear(client)
+    assert_nothing_left(server, client)
 
 
 def driver(body: str, before: str = "") -> str:

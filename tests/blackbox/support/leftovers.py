@@ -22,3 +22,12 @@ def clear(client: FsClient) -> None:
         client.drop_function(function.name)
     for topic in client.list_topics():
         client.delete_topic(topic.name)
+
+
+def assert_nothing_left(server: Server, client: FsClient) -> None:
+    """Clears in any case, so that one test's leftovers are not the next one's."""
+    try:
+        found = holdings(server, client)
+        assert all(held == [] for held in found.values()), found
+    finally:
+        clear(client)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import sys
 import tempfile
@@ -24,6 +23,8 @@ from confluent_kafka import Consumer, Producer, TopicPartition  # noqa: E402
 from delivery_function import Metric  # noqa: E402
 from fs_client import FsClient  # noqa: E402
 from fs_client.config import KafkaInput, KafkaOutput, WasmTaskBuilder  # noqa: E402
+from process import cpu_seconds  # noqa: E402
+from rate import processing_rate  # noqa: E402
 from support.kafka import Kafka  # noqa: E402
 from support.server import Server  # noqa: E402
 
@@ -62,11 +63,6 @@ def create(client: FsClient, kafka: Kafka, name: str, source: str, target: str, 
     client.create_python_function_from_config(config, Metric)
 
 
-def cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def measure(
     server: Server, client: FsClient, kafka: Kafka, name: str, source: str, count: int, options: dict[str, Any]
 ) -> tuple[float, float]:
@@ -74,17 +70,7 @@ def measure(
     kafka.create_topic(f"out-{name}")
     cpu = cpu_seconds(server.pid)
     create(client, kafka, name, source, f"out-{name}", options)
-    first: tuple[float, int] | None = None
-    while True:
-        done = client.describe_function(name).processed
-        now = time.monotonic()
-        if first is None and done >= count / 10:
-            first = (now, done)
-        if done >= count * 0.9:
-            break
-        time.sleep(0.02)
-    assert first is not None
-    rate = (done - first[1]) / (now - first[0])
+    rate = processing_rate(client, name, count)
     while client.describe_function(name).processed < count:
         time.sleep(0.02)
     client.stop_function(name)

@@ -12,7 +12,6 @@ import os
 import statistics
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -21,6 +20,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "tests" / "blackbox")]
 from delivery_function import Metric  # noqa: E402
 from fs_client import FsClient, Record  # noqa: E402
 from fs_client.config import EmbeddedInput, EmbeddedOutput, WasmTaskBuilder  # noqa: E402
+from rate import processing_rate  # noqa: E402
 from support.server import Server  # noqa: E402
 
 TARGET_RATIO = 1.8
@@ -39,20 +39,11 @@ def measure(client: FsClient, name: str, parallelism: int, count: int) -> float:
         .build()
     )
     client.create_python_function_from_config(config, Metric)
-    first: tuple[float, int] | None = None
-    while True:
-        done = client.describe_function(name).processed
-        now = time.monotonic()
-        if first is None and done >= count / 10:
-            first = (now, done)
-        if done >= count * 0.9:
-            break
-        time.sleep(0.02)
-    assert first is not None
+    rate = processing_rate(client, name, count)
     client.stop_function(name)
     client.drop_function(name)
     client.delete_topic(f"out-{name}")
-    return (done - first[1]) / (now - first[0])
+    return rate
 
 
 def main() -> int:

@@ -12,6 +12,7 @@
 
 #include "connector/connector.h"
 #include "connector/kafka/client.h"
+#include "connector/kafka/partition_turns.h"
 #include "connector/kafka/properties.h"
 #include "connector/kafka/transaction_errors.h"
 
@@ -28,7 +29,8 @@ class Producer final : private ClientHandler {
   // A handle for Write, which holds as long as the producer does. kFailedPrecondition: librdkafka refuses it.
   [[nodiscard]] absl::StatusOr<rd_kafka_topic_t*> OpenTopic(const std::string& topic);
 
-  // As Sink's say. RD_KAFKA_PARTITION_UA: the key decides.
+  // As Sink's say. RD_KAFKA_PARTITION_UA: the key decides. A record whose turn it is at a partition that is too new for the client goes
+  // where one without a turn would.
   [[nodiscard]] absl::Status Check(rd_kafka_topic_t* topic, const OutputRecord& record) const;
   [[nodiscard]] absl::Status Write(rd_kafka_topic_t* topic, int32_t partition, const OutputRecord& record);
   [[nodiscard]] absl::Status Flush(absl::Time deadline);
@@ -77,13 +79,20 @@ class KafkaSink final : public Sink {
   absl::Status Start(std::optional<std::string_view>) override { return absl::OkStatus(); }
   [[nodiscard]] std::string Mark() const override { return {}; }
   absl::Status Check(const OutputRecord& record) const override { return producer_->Check(topic_, record); }
-  absl::Status Write(const OutputRecord& record) override { return producer_->Write(topic_, partition_, record); }
+  absl::Status Write(const OutputRecord& record) override {
+    if (record.takes_turns && partition_ == RD_KAFKA_PARTITION_UA) [[unlikely]]
+      return WriteInTurn(record);
+    return producer_->Write(topic_, partition_, record);
+  }
   absl::Status Flush(absl::Time deadline) override { return producer_->Flush(deadline); }
 
  private:
+  [[nodiscard]] absl::Status WriteInTurn(const OutputRecord& record);
+
   const std::shared_ptr<Producer> producer_;
   rd_kafka_topic_t* const topic_;
   const int32_t partition_;
+  std::unique_ptr<PartitionTurns> turns_;
 };
 
 }  // namespace fs::connector::kafka

@@ -1,8 +1,8 @@
 // Sends records without a key that concern all partitions of a topic to each of them in turn: librdkafka by itself keeps records without a
 // key together for a while (sticky.partitioning.linger.ms), which makes them cheap, and some partitions would hear late or never.
 //
-// Owned by a sink, used on its thread. The cluster is asked how many there are, without waiting, when the first such record comes;
-// partitions that are added later have their turns after the next start.
+// Owned by a sink, used on its thread. The cluster is asked how many there are, without waiting, when the first such record comes (the
+// client takes the answer for its own, so it knows each of them); partitions that are added later have turns after the next start.
 #ifndef FUNCTION_STREAM_CONNECTOR_KAFKA_PARTITION_TURNS_H_
 #define FUNCTION_STREAM_CONNECTOR_KAFKA_PARTITION_TURNS_H_
 

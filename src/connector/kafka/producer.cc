@@ -96,8 +96,7 @@ absl::Status Producer::Write(rd_kafka_topic_t* topic, int32_t partition, const O
     return arguments[count++];
   };
   add(RD_KAFKA_VTYPE_RKT).u.rkt = topic;
-  rd_kafka_vu_t& place = add(RD_KAFKA_VTYPE_PARTITION);
-  place.u.i32 = partition;
+  add(RD_KAFKA_VTYPE_PARTITION).u.i32 = partition;
   add(RD_KAFKA_VTYPE_MSGFLAGS).u.i = RD_KAFKA_MSG_F_COPY;
   const bool is_tombstone = headers.is_tombstone && record.value.empty();
   if (!is_tombstone) add(RD_KAFKA_VTYPE_VALUE).u.mem = {Address(record.value), record.value.size()};
@@ -111,10 +110,6 @@ absl::Status Producer::Write(rd_kafka_topic_t* topic, int32_t partition, const O
     client_->WakeOnce();
     rd_kafka_poll(client_->get(), 0);
     FS_RETURN_IF_ERROR(failure_);
-    error.reset(rd_kafka_produceva(client_->get(), arguments, count));
-  }
-  if (error != nullptr && rd_kafka_error_code(error.get()) == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION && record.takes_turns) {
-    place.u.i32 = RD_KAFKA_PARTITION_UA;
     error.reset(rd_kafka_produceva(client_->get(), arguments, count));
   }
   if (error != nullptr) {

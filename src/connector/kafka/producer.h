@@ -29,8 +29,7 @@ class Producer final : private ClientHandler {
   // A handle for Write, which holds as long as the producer does. kFailedPrecondition: librdkafka refuses it.
   [[nodiscard]] absl::StatusOr<rd_kafka_topic_t*> OpenTopic(const std::string& topic);
 
-  // As Sink's say. RD_KAFKA_PARTITION_UA: the key decides. A record whose turn it is at a partition that is too new for the client goes
-  // where one without a turn would.
+  // As Sink's say. RD_KAFKA_PARTITION_UA: the key decides.
   [[nodiscard]] absl::Status Check(rd_kafka_topic_t* topic, const OutputRecord& record) const;
   [[nodiscard]] absl::Status Write(rd_kafka_topic_t* topic, int32_t partition, const OutputRecord& record);
   [[nodiscard]] absl::Status Flush(absl::Time deadline);

@@ -29,7 +29,7 @@ constexpr std::array<Row, 12> kRows = {{
     {"iterators", &L::iterators, 1, 1'000'000},
     {"log_mb", &L::log_mb, 1, 1024},
     {"log_lines_per_second", &L::log_lines_per_second, 1, 1'000'000},
-    {"log_kb_per_second", &L::log_kb_per_second, 1, 1024 * 1024},
+    {"log_kb_per_second", &L::log_kb_per_second, 1, int64_t{1} << 20},
 }};
 
 Reader<FunctionLimits> NumberWithLine(const Row& row) {

@@ -308,7 +308,7 @@ absl::Status RetainedCheckpoints::KeepReplaced() {
   const auto state = FunctionState::Open(environment_, state_folder_);
   // A state that is damaged or of a later format is what people restore away from.
   if (absl::IsDataLoss(state.status()) || absl::IsFailedPrecondition(state.status())) return absl::OkStatus();
-  FS_RETURN_IF_ERROR_CONTEXT(state.status(), "the present state cannot be retained");
+  if (!state.ok()) return WithContext(state.status(), "the present state cannot be retained");
   if ((*state)->prepared() || !(*state)->last()) return absl::OkStatus();
   return MakeLocked(**state, RetainReason::kBeforeRestore).status();
 }

@@ -26,16 +26,16 @@ absl::StatusOr<std::string> Calls::Call(std::string payload, absl::Time deadline
   wake();
 
   absl::MutexLock lock(&mutex_);
-  while (!request->answer) {
+  while (!request->answer_) {
     if (SteadyNow() >= deadline || is_given_up()) {
       std::erase(waiting_, request);
       waiting_count_.store(waiting_.size(), std::memory_order_release);
-      return DeadlineExceeded("custom() {}", request->is_taken ? "has begun and had not answered in time; what it changes will count"
-                                                               : "was not called in time: the function was busy, or between restarts");
+      return DeadlineExceeded("custom() {}", request->is_taken_ ? "has begun and had not answered in time; what it changes will count"
+                                                                : "was not called in time: the function was busy, or between restarts");
     }
     answered_.WaitUntil(mutex_, std::min(deadline, SteadyNow() + kGivenUpSlice));
   }
-  return *std::move(request->answer);
+  return *std::move(request->answer_);
 }
 
 absl::Status Calls::CheckSize(std::string_view what, size_t bytes, std::string_view advice) const {
@@ -54,7 +54,7 @@ void Calls::Open() {
 void Calls::Close(const absl::Status& reason) {
   absl::MutexLock lock(&mutex_);
   closed_ = reason;
-  for (const auto& request : waiting_) request->answer = reason;
+  for (const auto& request : waiting_) request->answer_ = reason;
   waiting_.clear();
   waiting_count_.store(0, std::memory_order_release);
   answered_.SignalAll();
@@ -68,13 +68,13 @@ std::shared_ptr<Calls::Request> Calls::Take() {
   std::shared_ptr<Request> request = std::move(waiting_.front());
   waiting_.pop_front();
   waiting_count_.store(waiting_.size(), std::memory_order_release);
-  request->is_taken = true;
+  request->is_taken_ = true;
   return request;
 }
 
 void Calls::Answer(Request& request, absl::StatusOr<std::string> answer) {
   absl::MutexLock lock(&mutex_);
-  request.answer = std::move(answer);
+  request.answer_ = std::move(answer);
   answered_.SignalAll();
 }
 

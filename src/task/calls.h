@@ -37,8 +37,8 @@ class Calls {
    private:
     friend class Calls;
     explicit Request(std::string bytes) : payload(std::move(bytes)) {}
-    std::optional<absl::StatusOr<std::string>> answer;  // guarded by the Calls' mutex, as is the next
-    bool is_taken = false;
+    std::optional<absl::StatusOr<std::string>> answer_;  // guarded by the Calls' mutex, as is the next
+    bool is_taken_ = false;
   };
 
   // Any thread: waits for the answer until the deadline (SteadyNow's), or until `is_given_up` says that nobody waits any more, which is

@@ -90,7 +90,7 @@ absl::StatusOr<std::optional<state::Checkpoint>> CheckpointProtocol::Recover() {
       FS_ASSIGN_OR_RETURN(marker, decider_->Recover(deadline));
       return absl::OkStatus();
     });
-    FS_RETURN_IF_ERROR_CONTEXT(recovered, "recovery");
+    if (!recovered.ok()) return WithContext(recovered, "recovery");
     marker = Translate(std::move(marker), state_.last());
   }
 
@@ -190,7 +190,7 @@ template <typename Step>
 absl::Status CheckpointProtocol::Await(WaitingIn where, const Step& step) const {
   const absl::Time started = SteadyNow();
   while (true) {
-    const absl::Status status = step(SteadyNow() + kSlice);
+    absl::Status status = step(SteadyNow() + kSlice);
     if (!absl::IsDeadlineExceeded(status)) return status;
     FS_RETURN_IF_ERROR(patience_(where, SteadyNow() - started, status));
   }

@@ -48,7 +48,7 @@ Rates Recent::Tell(absl::Time now, const InstanceCounters& counters) const {
     rates.emitted_per_second = static_cast<double>(counters.emitted.load(std::memory_order_relaxed) - from.emitted) / seconds;
     recent = all.Since(from.message_seconds);
   }
-  rates.of = recent.total() > 0 ? std::move(recent) : all;
+  rates.of = recent.total() > 0 ? recent : all;
   rates.SetPercentiles();
   return rates;
 }

@@ -17,7 +17,8 @@ constexpr absl::Duration kLookAgain = absl::Seconds(1);
 
 }  // namespace
 
-EventTime::EventTime(const config::Watermark& config, std::vector<uint32_t> source_of_input, size_t channels, bool is_used, absl::Time now)
+EventTime::EventTime(const config::Watermark& config, const std::vector<uint32_t>& source_of_input, size_t channels, bool is_used,
+                     absl::Time now)
     : config_(config),
       behind_ms_(absl::ToInt64Milliseconds(config.max_out_of_orderness) + 1),
       is_used_(is_used),

@@ -34,7 +34,7 @@ class EventTime {
   static constexpr int64_t kNone = kNoTimestamp;
 
   // source_of_input: the group of each input. Not used: nothing is made or called until a stamped record comes.
-  EventTime(const config::Watermark& config, std::vector<uint32_t> source_of_input, size_t channels, bool is_used, absl::Time now);
+  EventTime(const config::Watermark& config, const std::vector<uint32_t>& source_of_input, size_t channels, bool is_used, absl::Time now);
 
   // A function without interest in event time costs nothing until its input carries watermarks.
   [[nodiscard]] bool is_used() const { return is_used_; }

@@ -30,7 +30,7 @@ absl::Status Instance::ServeCall(Calls::Request& request) {
   state_->Mark();
   absl::StatusOr<std::string> answer = guest_->Custom(request.payload);
   if (guest_->is_dead()) {
-    const absl::Status end = answer.status();
+    const absl::Status& end = answer.status();
     spec_.calls->Answer(request, absl::IsCancelled(end)
                                      ? absl::AlreadyExistsError("it was stopped while custom() ran; nothing of it counts")
                                      : WithContext(end, "custom() ended the instance, which starts again"));
@@ -49,7 +49,7 @@ absl::Status Instance::ServeCall(Calls::Request& request) {
     spec_.calls->Answer(request, std::move(failure));
     return absl::OkStatus();
   }
-  const absl::Status written = WriteEmitted();
+  absl::Status written = WriteEmitted();
   if (!written.ok()) {
     spec_.calls->Answer(request, WithContext(written, "custom() emitted, and that could not be written; nothing of it counts"));
     return written;
@@ -67,8 +67,8 @@ void Instance::OpenEventTime() {
     return std::any_of(files.begin(), files.end(), [&](const PackageFile& file) { return file.bytes.find(word) != std::string::npos; });
   };
   const bool is_emitting = config_.watermark.is_given || names("emit_watermark");
-  event_time_ = std::make_unique<EventTime>(config_.watermark, std::move(sources), sinks_.size(), is_emitting || names("process_watermark"),
-                                            SteadyNow());
+  event_time_ =
+      std::make_unique<EventTime>(config_.watermark, sources, sinks_.size(), is_emitting || names("process_watermark"), SteadyNow());
   stamps_ = std::make_unique<WatermarkStamps>(fmt::format("{}/{}", spec_.function->state_id, spec_.index), sinks_.size());
   if (is_emitting) stamps_->Begin();
 }
@@ -109,7 +109,7 @@ void Instance::AdvanceOutputs() {
 
 absl::Status Instance::WriteStamped(uint32_t channel, const OutputRecord& record) {
   const OutputRecord stamped = stamps_->Apply(channel, record);
-  const absl::Status status = WriteWaiting(channel, stamped);
+  absl::Status status = WriteWaiting(channel, stamped);
   // A record that was checked without its stamp, and is too large by that, is written without.
   if (absl::IsInvalidArgument(status) && stamped.headers.size() > record.headers.size()) return WriteWaiting(channel, record);
   return status;

@@ -304,7 +304,7 @@ absl::Status Instance::PushOutputs(bool is_idle) {
 
 absl::Status Instance::WriteWaiting(uint32_t channel, const OutputRecord& record) {
   while (true) {
-    const absl::Status status = sinks_[channel]->Write(record);
+    absl::Status status = sinks_[channel]->Write(record);
     if (status.ok()) [[likely]] {
       ++handed_over_[channel].messages;
       has_unpushed_ = true;

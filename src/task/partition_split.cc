@@ -19,7 +19,7 @@ absl::StatusOr<uint32_t> CountPartitions(const config::FunctionConfig& config, c
         return InvalidArgument("{}: partitions: {}; make the topic first, or write how many instances there are to be", Place(config),
                                Message(count.status()));
       }
-      FS_RETURN_IF_ERROR_CONTEXT(count.status(), Place(config));
+      if (!count.ok()) return WithContext(count.status(), Place(config));
       most = std::max(most, *count);
     }
   }

@@ -142,7 +142,7 @@ absl::StatusOr<bool> Instance::HandleFailure(size_t input, const Record& record,
 absl::Status Instance::HandleEnd(size_t input, std::span<const Record> records, const absl::Status& end) {
   const size_t index = std::min(guest_->processed_before_end(), records.size() - 1);
   const Record& record = records[index];
-  const absl::Status status = WithContext(end, PlaceOf(input, record));
+  absl::Status status = WithContext(end, PlaceOf(input, record));
   if (!guest_->is_dead() || absl::IsCancelled(end) || stopping()) return status;
   if (guest_->ended_by() == Limit::kBatchTimeout && records.size() > 1) {
     spec_.errors->OneByOne(input, records);

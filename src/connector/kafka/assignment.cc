@@ -151,7 +151,7 @@ void Assignment::BeginFetching() {
     rd_kafka_topic_partition_list_add(list.get(), settings_.topic.c_str(), partition)->offset =
         partitions_[static_cast<size_t>(partition)].start;
   }
-  RdKafkaError(rd_kafka_seek_partitions(client_.get(), list.get(), kSeekTimeoutMs));
+  static_cast<void>(RdKafkaError(rd_kafka_seek_partitions(client_.get(), list.get(), kSeekTimeoutMs)));
   const RdKafkaPartitions sought(rd_kafka_topic_partition_list_new(static_cast<int>(found.size())));
   for (int i = 0; i < list->cnt; ++i) {
     const rd_kafka_topic_partition_t& element = list->elems[i];

@@ -54,7 +54,7 @@ KafkaDecider::KafkaDecider(std::shared_ptr<Producer> producer, std::unique_ptr<M
 void KafkaDecider::Begin() {
   // librdkafka looks for the coordinator at once and then, where no broker was connected yet, every half second: the earlier the better.
   // What is wrong with either is told by Recover.
-  RdKafkaError(rd_kafka_init_transactions(producer_->client().get(), 0));
+  static_cast<void>(RdKafkaError(rd_kafka_init_transactions(producer_->client().get(), 0)));
   static_cast<void>(marker_group_->Connect());
 }
 
@@ -171,7 +171,7 @@ absl::Status KafkaDecider::CommitTransaction(absl::Time deadline) {
       return absl::OkStatus();
     }
     if (rd_kafka_error_is_retriable(error.get()) == 0) {
-      const absl::Status failed = Error(*error);
+      absl::Status failed = Error(*error);
       // A permission is missing, or not all records arrived: the end was refused. Anything else may be the answer to a second request whose
       // first was heard.
       if (absl::IsFailedPrecondition(failed) || rd_kafka_error_code(error.get()) == RD_KAFKA_RESP_ERR__INCONSISTENT) return failed;

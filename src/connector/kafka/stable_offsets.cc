@@ -18,7 +18,7 @@ RdKafkaAdminOptions AdminOptionsFor(rd_kafka_t& client, rd_kafka_admin_op_t oper
 
 void AskStableOffsets(rd_kafka_t& consumer, const std::string& group, const rd_kafka_topic_partition_list_t* partitions,
                       RdKafkaAdminOptions options, rd_kafka_queue_t& answers) {
-  RdKafkaError(rd_kafka_AdminOptions_set_require_stable_offsets(options.get(), 1));
+  static_cast<void>(RdKafkaError(rd_kafka_AdminOptions_set_require_stable_offsets(options.get(), 1)));
   const RdKafkaGroupQuestion question(rd_kafka_ListConsumerGroupOffsets_new(group.c_str(), partitions));
   rd_kafka_ListConsumerGroupOffsets_t* questions[] = {question.get()};
   rd_kafka_ListConsumerGroupOffsets(&consumer, questions, 1, options.get(), &answers);

@@ -50,7 +50,7 @@ struct InstanceSpec {
   std::shared_ptr<Waker> waker;
   InstanceCounters* counters = nullptr;
   const std::atomic<bool>* stopping = nullptr;
-  Retention* retention = nullptr;
+  Retention::Part* retention = nullptr;
   // Of the task: they outlive the instance.
   ErrorPolicy* errors = nullptr;
   Calls* calls = nullptr;

@@ -284,8 +284,7 @@ absl::StatusOr<RetainedCheckpoint> RetainedCheckpoints::MakeLocked(const States&
   FS_ASSIGN_OR_RETURN(const Making making, BeginLocked(reason));
   absl::Status status;
   for (uint32_t i = 0; i < instances() && status.ok(); ++i) status = MakePart(making, i, *states[i]);
-  absl::StatusOr<RetainedCheckpoint> made = status;
-  if (status.ok()) made = CompleteLocked(making);
+  auto made = status.ok() ? CompleteLocked(making) : absl::StatusOr<RetainedCheckpoint>(status);
   if (!made.ok()) Abandon(making);
   return made;
 }

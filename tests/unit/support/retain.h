@@ -14,8 +14,7 @@ inline absl::StatusOr<RetainedCheckpoint> Retain(RetainedCheckpoints& retained, 
   FS_ASSIGN_OR_RETURN(const RetainedCheckpoints::Making making, retained.Begin(reason));
   absl::Status status;
   for (uint32_t i = 0; i < states.size() && status.ok(); ++i) status = retained.MakePart(making, i, *states[i]);
-  absl::StatusOr<RetainedCheckpoint> made = status;
-  if (status.ok()) made = retained.Complete(making);
+  auto made = status.ok() ? retained.Complete(making) : absl::StatusOr<RetainedCheckpoint>(status);
   if (!made.ok()) retained.Abandon(making);
   return made;
 }

@@ -191,7 +191,7 @@ def test_an_instance_that_is_between_restarts_is_waited_for_and_named(server: Se
     assert client.list_checkpoints("frail") == []
     assert [path.name for path in folder_of(server).iterdir()] == ["index"], "what was given up is still there"
     made = client.create_checkpoint("frail", timeout=60)
-    assert positions(made) == {1: 1} and client.describe_function("frail").restarts == 1
+    assert positions(made) == {0: 0, 1: 1} and client.describe_function("frail").restarts == 1
     assert client.list_checkpoints("frail") == [made]
 
 
@@ -386,7 +386,9 @@ def test_death_while_restoring_leaves_all_old_or_all_restored(failing: Server, p
         assert_runs(client, *runs)
         client.stop_function("tag")
         assert_clean(failing)
-        assert [one.problem for one in client.list_checkpoints("tag")] == [""] * (1 if point.startswith(("restore-st", "retained-f")) else 2)
+        # What it was to replace is there as well, if it came that far.
+        kept = 1 if point.startswith(("restore-staged", "retained-filled")) else 2
+        assert [one.problem for one in client.list_checkpoints("tag")] == [""] * kept
         # It can be done again.
         client.start_function("tag", checkpoint_id=checkpoint.id)
         assert_runs(client, *runs, (then, ends(client)))

@@ -60,7 +60,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=15.0, help="how long (default: 15)")
     parser.add_argument("--seed", type=int, help="the run to make again (default: a new one, printed)")
     parser.add_argument("--only", action="append", choices=list(KINDS), help="this kind of function; may be repeated (default: all)")
-    parser.add_argument("--sabotage", default="", help="break the protocol on purpose: skip-prepare, commit-state-first, ignore-marker")
+    names = "skip-prepare, commit-state-first, ignore-marker, restore-in-part"
+    parser.add_argument("--sabotage", default="", help=f"break the protocol on purpose: {names}")
     parser.add_argument("--keep", action="store_true", help="keep the folder also where nothing differs")
     return parser.parse_args()
 

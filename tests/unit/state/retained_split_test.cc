@@ -274,7 +274,7 @@ TEST_F(RetainedSplitTest, KilledAtAnyMomentOfARestoreAllStatesAreOfOneRestore) {
   states_.clear();
   std::mt19937 random(4);
   std::set<std::string> seen;
-  for (int kill = 0; kill < 25; ++kill) {
+  for (int kill = 0; kill < 15; ++kill) {
     std::filesystem::remove(folder_.path() / "begun");
     ChildProcess child(kRestoringChild, folder_.path(), kill % 2 == 0 ? "" : "2");
     ASSERT_TRUE(ChildProcess::WaitForFile(folder_.path() / "begun"));

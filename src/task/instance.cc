@@ -102,7 +102,6 @@ absl::Status Instance::Open() {
   }
   checkpoint_due_ = SteadyNow();
   heartbeat_due_ = guest_->has_heartbeat() ? SteadyNow() + config_.heartbeat_interval : absl::InfiniteFuture();
-  spec_.retention->Begin();
   // A sink that is cut back needs to know from the start to where.
   const bool has_mark = std::any_of(sinks_.begin(), sinks_.end(), [](const auto& sink) { return !sink->Mark().empty(); });
   if (!checkpoint && has_mark) FS_RETURN_IF_ERROR(CommitWith(std::nullopt));
@@ -406,7 +405,9 @@ absl::Status Instance::Heartbeat() {
 }
 
 absl::Status Instance::Finish() {
-  if (is_dirty()) FS_RETURN_IF_ERROR(TakeCheckpoint());
+  // Of several instances one may have had nothing to do so far; that what stopped can be retained takes a checkpoint of each.
+  const bool is_first = spec_.function->instance_count > 1 && !state_->last();
+  if (is_dirty() || is_first) FS_RETURN_IF_ERROR(TakeCheckpoint());
   const absl::Status closed = guest_->Close();
   if (!closed.ok()) {
     observe::LogWarning("function {}: close: {}", config_.name, Message(closed));

@@ -52,7 +52,7 @@ struct InstanceSpec {
   std::shared_ptr<Waker> waker;
   InstanceCounters* counters = nullptr;
   const std::atomic<bool>* stopping = nullptr;
-  Retention* retention = nullptr;
+  Retention::Part* retention = nullptr;
   // Of the task: they outlive the instance.
   ErrorPolicy* errors = nullptr;
   Calls* calls = nullptr;
@@ -161,6 +161,8 @@ class Instance : private sandbox::Host, private connector::SourceListener {
   void OnRevoked(std::span<const int32_t> partitions) override;
   void OnLost(std::span<const int32_t> partitions) override;
   void OnPartitions(std::span<const int32_t> partitions) override;
+  void OnBegin(int32_t partition, int64_t position) override { positions_[polled_input_].try_emplace(partition, position); }
+  [[nodiscard]] bool is_restored() const override { return !checkpoints_->superseded().empty(); }
 
   InstanceSpec spec_;
   const config::FunctionConfig& config_;

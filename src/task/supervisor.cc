@@ -253,7 +253,6 @@ absl::StatusOr<std::vector<RetainedInfo>> SupervisorImpl::ListCheckpoints(std::s
 absl::StatusOr<RetainedInfo> SupervisorImpl::CreateCheckpoint(std::string_view name, absl::Time deadline,
                                                               const std::function<bool()>& is_cancelled) {
   FS_ASSIGN_OR_RETURN(const std::shared_ptr<InstanceGroup> task, Find(name));
-  FS_RETURN_IF_ERROR(task->CheckRetention());
   if (!task->checkpoints().is_supported()) return task->checkpoints().MakeOfStopped(state::RetainReason::kRequested).status();
   while (true) {
     if (auto asked = task->retention().Ask(deadline, is_cancelled)) {
@@ -277,7 +276,6 @@ absl::StatusOr<RetainedInfo> SupervisorImpl::CreateCheckpoint(std::string_view n
 
 absl::Status SupervisorImpl::DeleteCheckpoint(std::string_view name, uint64_t id) {
   FS_ASSIGN_OR_RETURN(const std::shared_ptr<InstanceGroup> task, Find(name));
-  FS_RETURN_IF_ERROR(task->CheckRetention());
   return WithContext(task->checkpoints().Delete(id), name);
 }
 
@@ -285,13 +283,12 @@ absl::Status SupervisorImpl::StartFromCheckpoint(std::string_view name, uint64_t
   FS_ASSIGN_OR_RETURN(const std::shared_ptr<InstanceGroup> task, Find(name));
   absl::MutexLock lifecycle(&task->lifecycle());
   FS_RETURN_IF_ERROR(Find(name).status());
-  FS_RETURN_IF_ERROR(task->CheckRetention());
   if (task->is_alive()) {
     return AlreadyExists("{}: is {}: only a function that does not run can be started from a checkpoint; stop it first", name,
                          StatusName(task->Describe().status));
   }
   task->Join();
-  const absl::Status restored = task->checkpoints().Restore(id, NewRunId());
+  const absl::Status restored = task->Restore(id);
   if (!restored.ok()) return WithContext(restored, name);
   observe::LogInfo("function {}: restored from checkpoint {}", name, id);
   return StartWanted(*task);

@@ -158,8 +158,8 @@ class RetainedCheckpoint:
     """A checkpoint that a function can be started from again.
 
     `reason` is "periodic" (`enable_checkpoint`), "requested" (`create_checkpoint`) or "before-restore" (what a restore replaced).
-    `checkpoint_id` is the number that `take_checkpoint` got. `problem` says why it cannot be restored, and is empty where nothing is
-    known to be wrong with it.
+    `checkpoint_id` is the number that `take_checkpoint` got, in the instance that came last where there are several. `problem` says why
+    it cannot be restored, and is empty where nothing is known to be wrong with it.
     """
 
     id: int

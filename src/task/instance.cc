@@ -28,6 +28,8 @@ constexpr absl::Duration kQuietRecovery = absl::Seconds(1);
 constexpr absl::Duration kDecisionPatience = absl::Seconds(30);
 constexpr absl::Duration kObserveInterval = absl::Seconds(1);
 constexpr absl::Duration kQuietUntilRest = absl::Seconds(2);
+// An instance that started and finds nothing to do: a server with many functions starts them all at once.
+constexpr absl::Duration kQuietAfterStart = absl::Milliseconds(200);
 constexpr absl::Duration kPushInterval = absl::Milliseconds(2);
 
 // The sandbox names the hook in everything but what the user's code raised.
@@ -165,6 +167,7 @@ absl::Status Instance::LoadGuest() {
   limits.iterators = static_cast<size_t>(spec_.limits.iterators);
   limits.stores = static_cast<size_t>(spec_.limits.stores);
   limits.use = &spec_.counters->limits;
+  const StartGate::Turn turn(*spec_.start_gate);
   FS_ASSIGN_OR_RETURN(guest_, sandbox::Guest::Create(*spec_.runtime, limits, *this));
   interruptible_.store(guest_.get());
   if (stopping()) return absl::CancelledError("stopped while starting");
@@ -383,8 +386,8 @@ absl::Status Instance::CommitWith(std::optional<std::string> function_bytes) {
 absl::Time Instance::RestWhenQuiet(absl::Time now) {
   if (guest_->is_rested()) return absl::InfiniteFuture();
   if (const uint64_t calls = guest_->calls(); calls != calls_seen_) {
+    rest_due_ = now + (calls_seen_ == 0 ? kQuietAfterStart : kQuietUntilRest);
     calls_seen_ = calls;
-    rest_due_ = now + kQuietUntilRest;
   }
   if (now < rest_due_) return rest_due_;
   guest_->Rest();

@@ -34,6 +34,7 @@
 #include "task/event_time.h"
 #include "task/inputs.h"
 #include "task/retention.h"
+#include "task/start_gate.h"
 #include "task/watermark_stamp.h"
 
 namespace fs::task {
@@ -46,6 +47,7 @@ struct InstanceSpec {
   sandbox::Runtime* runtime = nullptr;
   state::StateEnvironment* states = nullptr;
   connector::Registry* connectors = nullptr;
+  StartGate* start_gate = nullptr;
   observe::FunctionLog* log = nullptr;
   std::shared_ptr<Waker> waker;
   InstanceCounters* counters = nullptr;

@@ -19,6 +19,9 @@ namespace {
 
 // How long a create waits for a cluster to say how many partitions there are.
 constexpr absl::Duration kCountPatience = absl::Seconds(5);
+// A function that loads has some MiB of the interpreter's pages to itself until it rests.
+constexpr uint32_t kLoadingTogether = 8;
+constexpr absl::Duration kPatienceWithLoading = absl::Milliseconds(200);
 
 std::string NewStateId(std::string_view name) {
   std::random_device entropy;
@@ -41,6 +44,7 @@ class SupervisorImpl final : public Supervisor {
         admission_(options_.limit_running_functions, options_.limit_total_memory_bytes),
         environment_([&] {
           environment.admission = &admission_;
+          environment.start_gate = &start_gate_;
           environment.limit_caps = options_.limit_caps;
           return std::move(environment);
         }()) {}
@@ -75,6 +79,7 @@ class SupervisorImpl final : public Supervisor {
   const Options options_;
   catalog::Catalog& catalog_;
   Admission admission_;
+  StartGate start_gate_{kLoadingTogether, kPatienceWithLoading};
   const TaskEnvironment environment_;
   mutable absl::Mutex mutex_;
   uint64_t refused_functions_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -257,6 +257,7 @@ absl::Status Task::RunInstance() {
   spec.runtime = environment_.runtime;
   spec.states = environment_.states;
   spec.connectors = environment_.connectors;
+  spec.start_gate = environment_.start_gate;
   spec.log = log_.get();
   spec.waker = waker_;
   spec.counters = &counters_;

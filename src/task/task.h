@@ -34,6 +34,7 @@
 #include "task/calls.h"
 #include "task/instance.h"
 #include "task/retention.h"
+#include "task/start_gate.h"
 #include "task/supervisor.h"
 
 namespace fs::task {
@@ -48,6 +49,7 @@ struct TaskEnvironment {
   std::filesystem::path log_dir;
   std::string server_id;
   Admission* admission = nullptr;
+  StartGate* start_gate = nullptr;
   config::FunctionLimits limit_caps = {};  // how far a function's limits may go
 };
 

@@ -334,6 +334,7 @@ Description Task::Describe() const {
   for (size_t i = 0; i < kLimitCount; ++i) {
     description.limits[i] = {counters_.limits.used(static_cast<Limit>(i)), counters_.limits.refused(static_cast<Limit>(i))};
   }
+  description.allowed = limits_;
   description.memory_limit_bytes = limits_.memory_bytes();
   description.state_limit_bytes = limits_.state_bytes();
   const config::FunctionConfig& config = function_->config;

@@ -30,6 +30,8 @@ struct OutputRecord {
   std::optional<std::string_view> key;
   std::string_view headers;
   int64_t timestamp_ms = kNoTimestamp;
+  // Without a key, and what it carries concerns all partitions: as many such records as there are partitions go to each of them once.
+  bool takes_turns = false;
 };
 
 }  // namespace fs

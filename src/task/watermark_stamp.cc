@@ -104,6 +104,7 @@ OutputRecord WatermarkStamps::Apply(size_t channel, const OutputRecord& record) 
   }
   OutputRecord stamped = record;
   stamped.headers = headers_;
+  stamped.takes_turns = is_due && !record.key;
   return stamped;
 }
 

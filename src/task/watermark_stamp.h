@@ -4,7 +4,7 @@
 // records that follow in this partition. A plain reader sees its data and nothing else. There are no records for watermarks alone: a
 // watermark waits for the next record. The first records of each key bucket after every advance, and after every checkpoint, are stamped:
 // which partition a record goes to is the sink's to know, and so all partitions hear of it soon, at the cost of at most kBuckets headers an
-// advance.
+// advance. Of records without a key the first kBuckets are, and the sink sends them to the partitions in turn.
 //
 // Owned by an Instance, used on its thread. Hot path: Apply, which costs two tests where nothing is to be stamped.
 #ifndef FUNCTION_STREAM_TASK_WATERMARK_STAMP_H_

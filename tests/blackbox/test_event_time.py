@@ -241,6 +241,23 @@ def test_a_source_that_is_none_is_refused(client: FsClient, source: Any) -> None
         create(client, "job", Watching, watermark={"source": source})
 
 
+def test_each_partition_of_kafka_hears_of_event_time_before_anything_else(client: FsClient, kafka: Kafka) -> None:
+    topic = f"event-time-{next(NAMES)}"
+    kafka.create_topic(topic, 4)
+    options = {"checkpoint_interval_seconds": 3600, "watermark": PATIENT}
+    job(client, [[embedded("in")]], [KafkaOutput(kafka.bootstrap_servers, topic)], Forward, **options)
+    # Event time advances once, and few records are stamped. The client by itself keeps records without a key together for a while.
+    for round in range(1, 21):
+        client.publish("in", [at(1000)] * 100)
+        wait_for(lambda round=round: client.describe_function("job").processed == 100 * round, "they are processed")
+    client.stop_function("job")
+    firsts = {}
+    for message in kafka.consume_messages(topic, 2000):
+        if message.offset() == 0:
+            firsts[message.partition()] = [name for name, _ in message.headers() or []]
+    assert firsts == {partition: [STAMP] for partition in range(4)}
+
+
 def test_partitions_of_kafka_and_a_chain_through_it(client: FsClient, kafka: Kafka) -> None:
     name = f"event-time-{next(NAMES)}"
     kafka.create_topic(f"{name}-in", 3)

@@ -209,4 +209,12 @@ void Producer::OnDelivered(const rd_kafka_message_t& message) noexcept {
                      message.err, "");
 }
 
+absl::Status KafkaSink::WriteInTurn(const OutputRecord& record) {
+  if (turns_ == nullptr) turns_ = std::make_unique<PartitionTurns>(producer_->client(), rd_kafka_topic_name(topic_));
+  FS_ASSIGN_OR_RETURN(const int32_t partition, turns_->Next());
+  FS_RETURN_IF_ERROR(producer_->Write(topic_, partition, record));
+  turns_->Pass();
+  return absl::OkStatus();
+}
+
 }  // namespace fs::connector::kafka

@@ -12,6 +12,7 @@
 
 #include "connector/connector.h"
 #include "connector/kafka/client.h"
+#include "connector/kafka/partition_turns.h"
 #include "connector/kafka/properties.h"
 #include "connector/kafka/transaction_errors.h"
 
@@ -77,13 +78,20 @@ class KafkaSink final : public Sink {
   absl::Status Start(std::optional<std::string_view>) override { return absl::OkStatus(); }
   [[nodiscard]] std::string Mark() const override { return {}; }
   absl::Status Check(const OutputRecord& record) const override { return producer_->Check(topic_, record); }
-  absl::Status Write(const OutputRecord& record) override { return producer_->Write(topic_, partition_, record); }
+  absl::Status Write(const OutputRecord& record) override {
+    if (record.takes_turns && partition_ == RD_KAFKA_PARTITION_UA) [[unlikely]]
+      return WriteInTurn(record);
+    return producer_->Write(topic_, partition_, record);
+  }
   absl::Status Flush(absl::Time deadline) override { return producer_->Flush(deadline); }
 
  private:
+  [[nodiscard]] absl::Status WriteInTurn(const OutputRecord& record);
+
   const std::shared_ptr<Producer> producer_;
   rd_kafka_topic_t* const topic_;
   const int32_t partition_;
+  std::unique_ptr<PartitionTurns> turns_;
 };
 
 }  // namespace fs::connector::kafka

@@ -210,6 +210,50 @@ TEST_F(KafkaBroker, TheKeyDecidesThePartitionAsItDoesInJava) {
   for (const Seen& record : instance.seen) EXPECT_EQ(record.partition, java.at(record.value)) << record.value;
 }
 
+// As an instance does: a sink that is not ready is waited for.
+absl::Status WriteForAllPartitions(Instance& instance, Sink& sink, int count) {
+  const absl::Time deadline = SteadyNow() + kPatience;
+  for (int written = 0; written < count;) {
+    const absl::Status status =
+        sink.Write({.value = "for all", .key = {}, .headers = {}, .timestamp_ms = kNoTimestamp, .takes_turns = true});
+    if (status.ok()) {
+      ++written;
+      continue;
+    }
+    if (!absl::IsUnavailable(status) || SteadyNow() > deadline) return status;
+    instance.waker->WaitUntil(deadline);
+  }
+  return sink.Flush(deadline);
+}
+
+TEST_F(KafkaBroker, WhatConcernsAllPartitionsGoesToEachInTurn) {
+  const std::string topic = NewTopic(5);
+  Instance instance(connector_);
+  const auto sink = instance.Write(topic);
+  const absl::Status written = WriteForAllPartitions(instance, *sink, 15);
+  ASSERT_TRUE(written.ok()) << written;
+  const auto source = instance.Read(topic, {{"group_id", NewGroup()}});
+  ASSERT_TRUE(instance.PollUntil(*source, [&] { return instance.seen.size() == 15; }).ok());
+  std::map<int32_t, int> counts;
+  for (const Seen& record : instance.seen) ++counts[record.partition];
+  EXPECT_EQ(counts, (std::map<int32_t, int>{{0, 3}, {1, 3}, {2, 3}, {3, 3}, {4, 3}}));
+}
+
+TEST_F(KafkaBroker, PartitionsThatWereAddedSinceTheFirstRecordHaveTheirTurns) {
+  const std::string topic = NewTopic(1);
+  Instance instance(connector_);
+  const auto sink = instance.Write(topic);
+  ASSERT_TRUE(Produce(*sink, 0, 1).ok());
+  GrowTopic(topic, 3);
+  const absl::Status written = WriteForAllPartitions(instance, *sink, 6);
+  ASSERT_TRUE(written.ok()) << written;
+  const auto source = instance.Read(topic, {{"group_id", NewGroup()}});
+  ASSERT_TRUE(instance.PollUntil(*source, [&] { return instance.seen.size() == 7; }).ok());
+  std::map<int32_t, int> counts;
+  for (const Seen& record : instance.seen) ++counts[record.partition];
+  EXPECT_EQ(counts, (std::map<int32_t, int>{{0, 3}, {1, 2}, {2, 2}}));
+}
+
 TEST_F(KafkaBroker, ASourceResumesAtThePositionsOfTheCheckpoint) {
   const std::string topic = NewTopic(1);
   const std::string group = NewGroup();

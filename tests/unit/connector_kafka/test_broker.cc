@@ -22,6 +22,7 @@ namespace fs::connector::kafka {
 namespace {
 
 using RdKafkaNewTopic = std::unique_ptr<rd_kafka_NewTopic_t, Destroy<rd_kafka_NewTopic_destroy>>;
+using RdKafkaNewPartitions = std::unique_ptr<rd_kafka_NewPartitions_t, Destroy<rd_kafka_NewPartitions_destroy>>;
 using RdKafkaDeleteTopic = std::unique_ptr<rd_kafka_DeleteTopic_t, Destroy<rd_kafka_DeleteTopic_destroy>>;
 using RdKafkaDeleteRecords = std::unique_ptr<rd_kafka_DeleteRecords_t, Destroy<rd_kafka_DeleteRecords_destroy>>;
 using RdKafkaGroupOffsets = std::unique_ptr<rd_kafka_ListConsumerGroupOffsets_t, Destroy<rd_kafka_ListConsumerGroupOffsets_destroy>>;
@@ -92,6 +93,16 @@ void DeleteTopic(const std::string& topic) {
   rd_kafka_DeleteTopic_t* list[] = {unwanted.get()};
   rd_kafka_DeleteTopics(admin.get(), list, 1, nullptr, queue.get());
   ExpectAnswer(*queue, "DeleteTopics");
+}
+
+void GrowTopic(const std::string& topic, size_t partitions) {
+  const PlainClient admin = NewClient(RD_KAFKA_PRODUCER, {});
+  const RdKafkaQueue queue(rd_kafka_queue_new(admin.get()));
+  char reason[256];
+  const RdKafkaNewPartitions wanted(rd_kafka_NewPartitions_new(topic.c_str(), partitions, reason, sizeof(reason)));
+  rd_kafka_NewPartitions_t* list[] = {wanted.get()};
+  rd_kafka_CreatePartitions(admin.get(), list, 1, nullptr, queue.get());
+  ExpectAnswer(*queue, "CreatePartitions");
 }
 
 std::vector<std::string> ReadCommitted(const std::string& topic) {

@@ -20,6 +20,7 @@ std::string BrokerAddress();
 std::string NewTopic(int partitions, bool create = true);
 void CreateTopic(const std::string& topic, int partitions);
 void DeleteTopic(const std::string& topic);
+void GrowTopic(const std::string& topic, size_t partitions);
 // As retention does.
 void DeleteRecords(const std::string& topic, int32_t partition, int64_t before);
 

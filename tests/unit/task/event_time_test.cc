@@ -205,6 +205,21 @@ TEST(WatermarkStampTest, EachKeyIsStampedSoonAfterAnAdvanceAndFewRecordsAre) {
   EXPECT_LE(stamped, 20 * 64);
 }
 
+TEST(WatermarkStampTest, StampedRecordsWithoutAKeyTakeTurnsAndNoOthersDo) {
+  WatermarkStamps stamps("me", 1);
+  OutputRecord record;
+  EXPECT_FALSE(stamps.Apply(0, record).takes_turns);
+  stamps.Begin();
+  for (int i = 0; i < 100; ++i) {
+    const OutputRecord written = stamps.Apply(0, record);
+    EXPECT_EQ(written.takes_turns, !written.headers.empty()) << i;
+  }
+  record.key = "key";
+  const OutputRecord keyed = stamps.Apply(0, record);
+  EXPECT_FALSE(keyed.headers.empty());
+  EXPECT_FALSE(keyed.takes_turns);
+}
+
 TEST(WatermarkStampTest, AForeignStampIsTakenOut) {
   WatermarkStamps stamps("me", 1);
   const std::string headers = Header("a", "1") + Stamp("5 other") + Header("b", "2");

@@ -144,18 +144,21 @@ void MeasureLarge(const std::filesystem::path& folder, nlohmann::json& result) {
   result["checkpoint_1gib_1_percent_ms"] = Median(times);
   result["checkpoint_1gib_1_percent_worst_ms"] = times.back();
 
-  state::RetainedCheckpoints retained(*environment, folder / "retained", folder / "state");
+  state::RetainedCheckpoints retained(*environment, folder / "retained", {folder / "state"});
   uint64_t id = 0;
   uint64_t bytes = 0;
   result["retain_1gib_ms"] = MillisecondsOf([&] {
-    const auto made = retained.Make(*state, state::RetainReason::kRequested);
+    const auto making = retained.Begin(state::RetainReason::kRequested);
+    Check(making.status());
+    Check(retained.MakePart(*making, 0, *state));
+    const auto made = retained.Complete(*making);
     Check(made.status());
     id = made->id;
     bytes = made->bytes;
   });
   result["retained_bytes"] = bytes;
   state.reset();
-  result["restore_1gib_ms"] = MillisecondsOf([&] { Check(retained.Restore(id, "new")); });
+  result["restore_1gib_ms"] = MillisecondsOf([&] { Check(retained.Restore(id, std::vector<std::string>{"new"})); });
 }
 
 }  // namespace

@@ -4,7 +4,10 @@ import traceback
 
 from .shadow import PREFIX
 
-_LIMIT = 64 << 10
+# Of one text of the user's: the report leaves room for the traceback beside it, and the server keeps 64 KiB of both.
+_TEXT_LIMIT = 8 << 10
+_TRACEBACK_LIMIT = 48 << 10
+_PIECE = 64 << 10
 # Where this package's own code says it comes from: a folder, or a name like "<frozen fs_runtime.report>".
 _OWN = __file__.rpartition("report")[0] if "__file__" in globals() else "<frozen fs_runtime"
 _HOOK_CALLS = {
@@ -25,8 +28,8 @@ def describe(exception: BaseException, instance: object, hook_name: str) -> byte
         # The frames hold what filled the memory; without it there is room to describe the error.
         traceback.clear_frames(exception.__traceback__)
     _explain_signature(exception, instance, hook_name)
-    parts = (_type_name(type(exception)), _message(exception), _traceback(exception))
-    encoded = [_cut(part).encode("utf-8", "backslashreplace") for part in parts]
+    parts = (_cut(_type_name(type(exception))), _cut(_message(exception)), _cut(_traceback(exception), _TRACEBACK_LIMIT))
+    encoded = [part.encode("utf-8", "backslashreplace") for part in parts]
     return b"".join(len(part).to_bytes(4, "little") + part for part in encoded)
 
 
@@ -70,7 +73,7 @@ def _traceback(exception: BaseException) -> str:
         pieces.append(piece)
         size += len(piece)
         # What is left out is cut from the middle, so a few more than fit are enough.
-        if size > 16 * _LIMIT:
+        if size > 16 * _TRACEBACK_LIMIT:
             break
     return "".join(pieces)
 
@@ -80,6 +83,7 @@ def _strip(described: traceback.TracebackException, seen: set[int]) -> bool:
     if id(described) in seen:
         return False
     seen.add(id(described))
+    _shorten(described)
     described.stack[:] = [frame for frame in described.stack if not _is_runtime(frame.filename)]
     has_user_frames = bool(described.stack)
     for other in (described.__cause__, described.__context__, *(described.exceptions or ())):
@@ -88,13 +92,35 @@ def _strip(described: traceback.TracebackException, seen: set[int]) -> bool:
     return has_user_frames
 
 
-def _cut(text: str) -> str:
-    """At most _LIMIT bytes of UTF-8, the middle left out with a mark: both ends of a traceback tell most."""
-    if len(text) * 4 <= _LIMIT:
+def _shorten(described: traceback.TracebackException) -> None:
+    """Cuts the texts that user code wrote before they are copied into a traceback: there may be no memory for one more of them."""
+    for name in ("_str", "msg", "text"):
+        text = getattr(described, name, None)
+        if isinstance(text, str):
+            setattr(described, name, _cut(text))
+    if isinstance(described.__notes__, (list, tuple)):
+        described.__notes__ = [_cut(note) if isinstance(note, str) else note for note in described.__notes__]
+
+
+def _cut(text: str, limit: int = _TEXT_LIMIT) -> str:
+    """At most `limit` bytes of UTF-8, the middle left out with a mark: both ends of a text tell most.
+
+    Never copies all of what is too long.
+    """
+    if len(text) * 4 <= limit:
         return text
-    data = text.encode("utf-8", "backslashreplace")
-    if len(data) <= _LIMIT:
+    size = _encoded_size(text)
+    if size <= limit:
         return text
-    half = _LIMIT // 2 - 64
-    mark = f"\n... {len(data) - 2 * half} bytes left out ...\n"
-    return data[:half].decode("utf-8", "ignore") + mark + data[-half:].decode("utf-8", "ignore")
+    half = limit // 2 - 64
+    head = text[:half].encode("utf-8", "backslashreplace")[:half].decode("utf-8", "ignore")
+    tail = text[-half:].encode("utf-8", "backslashreplace")[-half:].decode("utf-8", "ignore")
+    left_out = size - len(head.encode()) - len(tail.encode())
+    return f"{head}\n... {left_out} bytes left out ...\n{tail}"
+
+
+def _encoded_size(text: str) -> int:
+    if text.isascii():
+        return len(text)
+    pieces = (text[start : start + _PIECE] for start in range(0, len(text), _PIECE))
+    return sum(len(piece.encode("utf-8", "backslashreplace")) for piece in pieces)

@@ -88,6 +88,11 @@ void ToWire(const task::Description& description, ::function_stream::DescribeFun
   for (const task::EndpointTraffic& output : description.outputs) ToWire(output, *wire.add_outputs());
   for (const task::InputPosition& from : description.positions) *wire.add_positions() = ToWire(from);
   for (const task::InstanceInfo& info : description.instances) ToWire(info, *wire.add_instances());
+  for (const auto& [key, value] : description.allowed.ByKey()) {
+    ::function_stream::FunctionLimit& limit = *wire.add_limits();
+    limit.set_key(std::string(key));
+    limit.set_value(value);
+  }
 }
 
 }  // namespace fs::api

@@ -22,6 +22,7 @@ namespace fs {
 class SteadyCondition {
  public:
   void SignalAll() noexcept { condition_.notify_all(); }
+  void SignalOne() noexcept { condition_.notify_one(); }
 
   void Wait(absl::Mutex& mutex) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
     Lockable lockable{mutex};

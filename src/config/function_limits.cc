@@ -43,6 +43,12 @@ Reader<FunctionLimits> NumberWithLine(const Row& row) {
 
 }  // namespace
 
+std::vector<std::pair<std::string_view, int64_t>> FunctionLimits::ByKey() const {
+  std::vector<std::pair<std::string_view, int64_t>> all;
+  for (const Row& row : kRows) all.emplace_back(row.key, this->*row.member);
+  return all;
+}
+
 const KeyTable<FunctionLimits>& FunctionLimitsTable() {
   static const KeyTable<FunctionLimits> table = [] {
     KeyTable<FunctionLimits> keys;

@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <map>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "base/status.h"
 #include "config/key_table.h"
@@ -28,6 +30,9 @@ struct FunctionLimits {
   int64_t log_mb = 16;
   int64_t log_lines_per_second = 1000;
   int64_t log_kb_per_second = 1024;
+
+  // Every key with its number, in the order of the reference.
+  [[nodiscard]] std::vector<std::pair<std::string_view, int64_t>> ByKey() const;
 
   std::map<std::string_view, int> lines;  // where each that was written stands
 

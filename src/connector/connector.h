@@ -47,6 +47,11 @@ class SourceListener {
   virtual void OnLost(std::span<const int32_t> partitions) = 0;
   // Where no group protocol moves partitions: those that this input reads from now on, all of them; possibly none. Also from Start.
   virtual void OnPartitions(std::span<const int32_t> /*partitions*/) {}
+  // Likewise: one that Start was given no position of is read from here on, which belongs to the next checkpoint, read or not.
+  virtual void OnBegin(int32_t /*partition*/, int64_t /*position*/) {}
+  // Likewise: the function was taken back to an earlier checkpoint. What a group remembers of partitions that the checkpoint does not know
+  // was read later, and is to be read again: they start by the reset policy.
+  [[nodiscard]] virtual bool is_restored() const { return false; }
 };
 
 // One input of a function: one topic or file.

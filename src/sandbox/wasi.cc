@@ -77,12 +77,16 @@ wasm_trap_t* ClockTime(HostSide& side, wasmtime_val_raw_t* values) {
 
 // ---- Randomness.
 
+// Between two pieces a call can be ended: half a gigabyte takes a second.
+constexpr size_t kRandomPiece = 64 << 10;
+
 wasm_trap_t* RandomGet(HostSide& side, wasmtime_val_raw_t* values) {
   size_t length = U32(values[1]);
   uint8_t* out = side.memory().At(U32(values[0]), length);
   if (out == nullptr) return Answer(values, kBadAddress);
   while (length > 0) {
-    const ssize_t got = getrandom(out, std::min(length, size_t{256}), 0);
+    if (side.watched().IsKilled()) return wasmtime_trap_new_code(WASMTIME_TRAP_CODE_INTERRUPT);
+    const ssize_t got = getrandom(out, std::min(length, kRandomPiece), 0);
     if (got < 0 && errno == EINTR) continue;
     // Never a guess in its place: hash seeds and secrets come from here.
     if (got <= 0) return side.Trap("random_get: the system has no randomness: errno {}", errno);

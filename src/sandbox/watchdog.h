@@ -109,6 +109,8 @@ class Watchdog {
       }
       return !kill_.load(std::memory_order_acquire);
     }
+    // In a host function that takes long: it is to return a trap soon.
+    [[nodiscard]] bool IsKilled() const noexcept { return kill_.load(std::memory_order_acquire); }
     // Waits until then, or until the call is to end.
     void SleepUntil(Clock::time_point deadline);
 

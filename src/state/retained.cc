@@ -13,6 +13,7 @@
 #include "base/failpoint.h"
 #include "state/environment.h"
 #include "state/files.h"
+#include "state/retained_part.h"
 #include "stored_state.pb.h"
 
 namespace fs::state {
@@ -22,9 +23,8 @@ using function_stream::state::StoredFile;
 using function_stream::state::StoredIndex;
 using function_stream::state::StoredRetained;
 
-constexpr uint32_t kFormat = 1;
+constexpr uint32_t kIndexFormat = 1;
 constexpr char kDescription[] = "description";
-constexpr char kDatabase[] = "database";
 constexpr char kIndex[] = "index";
 constexpr char kRestored[] = "restored";
 constexpr std::string_view kMaking = ".making";
@@ -58,59 +58,40 @@ RetainReason FromStored(StoredRetained::Reason reason) {
   return reason == StoredRetained::BEFORE_RESTORE ? RetainReason::kBeforeRestore : RetainReason::kRequested;
 }
 
-// An error says what is wrong with the checkpoint in `folder`, without its number. What later formats hold is not guessed.
-absl::StatusOr<StoredRetained> ReadDescription(const std::filesystem::path& folder) {
-  if (!Exists(folder / kDescription)) return DataLoss("incomplete: it has no {}", kDescription);
-  FS_ASSIGN_OR_RETURN(const std::string bytes, ReadChecked(folder / kDescription));
-  StoredRetained stored;
-  if (!stored.ParseFromString(bytes)) return DataLoss("damaged: its {} cannot be read", kDescription);
-  if (stored.format() != kFormat) {
-    return DataLoss("written by another version of the server ({}, format {}); this one reads format {}", stored.written_by(),
-                    stored.format(), kFormat);
-  }
-  for (const StoredFile& file : stored.files()) {
-    // Names lead nowhere else.
-    if (std::filesystem::path(file.name()).filename() != file.name()) return DataLoss("damaged: a file of the name {}", file.name());
-    std::error_code error;
-    const uintmax_t size = std::filesystem::file_size(folder / kDatabase / file.name(), error);
-    if (error) return DataLoss("incomplete: {}/{} is missing: {}", kDatabase, file.name(), error.message());
-    if (size != file.bytes()) return DataLoss("damaged: {}/{} has {} bytes, not {}", kDatabase, file.name(), size, file.bytes());
-  }
-  return stored;
-}
-
-absl::Status VerifyContent(const std::filesystem::path& folder, const StoredRetained& stored) {
-  for (const StoredFile& file : stored.files()) {
-    FS_ASSIGN_OR_RETURN(const uint32_t checksum, ChecksumOfFile(folder / kDatabase / file.name()));
-    if (checksum != file.crc32c()) return DataLoss("damaged: the checksum of {}/{} does not match", kDatabase, file.name());
-  }
-  return absl::OkStatus();
-}
-
-RetainedCheckpoint Describe(const StoredRetained& stored) {
+RetainedCheckpoint Describe(const std::vector<StoredRetained>& parts) {
   RetainedCheckpoint result;
-  result.id = stored.id();
-  result.created_ms = stored.created_ms();
-  result.reason = FromStored(stored.reason());
-  result.run_id = stored.run_id();
-  result.sequence = stored.sequence();
-  result.positions = stored.positions();
-  for (const StoredFile& file : stored.files()) result.bytes += file.bytes();
+  result.id = parts.front().id();
+  result.reason = FromStored(parts.front().reason());
+  for (const StoredRetained& part : parts) {
+    result.parts.push_back({part.run_id(), part.sequence(), part.positions(), part.created_ms()});
+    result.created_ms = std::max(result.created_ms, part.created_ms());
+    for (const StoredFile& file : part.files()) result.bytes += file.bytes();
+  }
   return result;
 }
 
-void AddRun(StoredIndex& index, const std::string& run_id) {
-  for (const std::string& known : index.run_ids()) {
-    if (known == run_id) return;
-  }
-  index.add_run_ids(run_id);
-  if (index.run_ids_size() > kKeptRuns) index.mutable_run_ids()->DeleteSubrange(0, index.run_ids_size() - kKeptRuns);
+using Runs = google::protobuf::RepeatedPtrField<std::string>;
+
+Runs& RunsOf(StoredIndex& index, uint32_t instance) {
+  if (instance == 0) return *index.mutable_run_ids();
+  while (index.further_size() < static_cast<int>(instance)) index.add_further();
+  return *index.mutable_further(static_cast<int>(instance) - 1)->mutable_run_ids();
+}
+
+// False: it is known.
+bool AddRun(StoredIndex& index, uint32_t instance, const std::string& run_id) {
+  Runs& runs = RunsOf(index, instance);
+  if (std::find(runs.begin(), runs.end(), run_id) != runs.end()) return false;
+  *runs.Add() = run_id;
+  if (runs.size() > kKeptRuns) runs.DeleteSubrange(0, runs.size() - kKeptRuns);
+  return true;
 }
 
 }  // namespace
 
-RetainedCheckpoints::RetainedCheckpoints(StateEnvironment& environment, std::filesystem::path folder, std::filesystem::path state_folder)
-    : environment_(environment), folder_(std::move(folder)), state_folder_(std::move(state_folder)) {}
+RetainedCheckpoints::RetainedCheckpoints(StateEnvironment& environment, std::filesystem::path folder,
+                                         std::vector<std::filesystem::path> state_folders)
+    : environment_(environment), folder_(std::move(folder)), state_folders_(std::move(state_folders)) {}
 
 absl::Status RetainedCheckpoints::CheckStorage() const {
   if (!static_cast<const Environment&>(environment_).in_memory()) return absl::OkStatus();
@@ -118,6 +99,16 @@ absl::Status RetainedCheckpoints::CheckStorage() const {
 }
 
 std::filesystem::path RetainedCheckpoints::FolderOf(uint64_t id) const { return folder_ / std::to_string(id); }
+
+std::filesystem::path RetainedCheckpoints::MakingOf(uint64_t id) const { return With(FolderOf(id), kMaking); }
+
+std::filesystem::path RetainedCheckpoints::PartOf(const std::filesystem::path& whole, uint32_t instance) const {
+  return instances() == 1 ? whole : whole / std::to_string(instance);
+}
+
+absl::Status RetainedCheckpoints::InPart(uint32_t instance, const absl::Status& status) const {
+  return instances() == 1 ? status : WithContext(status, fmt::format("instance {}", instance));
+}
 
 std::vector<uint64_t> RetainedCheckpoints::Ids() const {
   std::vector<uint64_t> ids;
@@ -131,21 +122,49 @@ std::vector<uint64_t> RetainedCheckpoints::Ids() const {
   return ids;
 }
 
+absl::StatusOr<std::vector<StoredRetained>> RetainedCheckpoints::ReadParts(const std::filesystem::path& whole) const {
+  const auto made_with = [this](uint32_t count) {
+    return DataLoss(
+        "made with {} instance{}, and the function has {}: partitions and their state do not move between instances, so it can be restored "
+        "to a function with parallelism: {} only",
+        count, count == 1 ? "" : "s", instances(), count);
+  };
+  if (instances() == 1 && !Exists(whole / kDescription) && Exists(whole / "0")) {
+    FS_ASSIGN_OR_RETURN(const StoredRetained other, ReadPart(whole / "0"));
+    return made_with(other.instances());
+  }
+  if (instances() > 1 && Exists(whole / kDescription)) return made_with(1);
+  std::vector<StoredRetained> parts;
+  for (uint32_t i = 0; i < instances(); ++i) {
+    absl::StatusOr<StoredRetained> part = ReadPart(PartOf(whole, i));
+    if (!part.ok()) return InPart(i, part.status());
+    if (const uint32_t count = std::max(part->instances(), uint32_t{1}); count != instances()) return made_with(count);
+    if (part->instance() != i) return InPart(i, DataLoss("damaged: it is described as instance {}'s", part->instance()));
+    if (i > 0 && part->id() != parts.front().id()) {
+      return InPart(i, DataLoss("damaged: it is of checkpoint {}, that of instance 0 is of {}", part->id(), parts.front().id()));
+    }
+    parts.push_back(*std::move(part));
+  }
+  return parts;
+}
+
 // Where it is lost, what the checkpoints tell has to do.
 absl::StatusOr<StoredIndex> RetainedCheckpoints::ReadIndex() const {
   StoredIndex index;
   const absl::StatusOr<std::string> bytes = ReadChecked(folder_ / kIndex);
   if (!bytes.ok() || !index.ParseFromString(*bytes)) index.Clear();
-  if (index.format() > kFormat) {
+  if (index.format() > kIndexFormat) {
     return FailedPrecondition("{}: written by a newer server (format {}); this one reads formats up to {}", (folder_ / kIndex).native(),
-                              index.format(), kFormat);
+                              index.format(), kIndexFormat);
   }
+  const bool is_lost = index.run_ids().empty();
   for (const uint64_t id : Ids()) {
     index.set_last_id(std::max(index.last_id(), id));
-    if (index.run_ids_size() > 0) continue;
-    if (const auto stored = ReadDescription(FolderOf(id)); stored.ok()) AddRun(index, stored->run_id());
+    if (!is_lost) continue;
+    const auto parts = ReadParts(FolderOf(id));
+    for (uint32_t i = 0; parts.ok() && i < instances(); ++i) AddRun(index, i, (*parts)[i].run_id());
   }
-  index.set_format(kFormat);
+  index.set_format(kIndexFormat);
   return index;
 }
 
@@ -172,32 +191,29 @@ absl::Status RetainedCheckpoints::Recover() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<RetainedCheckpoint> RetainedCheckpoints::Make(FunctionState& state, RetainReason reason) {
-  FS_RETURN_IF_ERROR(CheckStorage());
-  absl::MutexLock lock(&mutex_);
-  return MakeLocked(state, reason);
-}
-
-absl::StatusOr<RetainedCheckpoint> RetainedCheckpoints::MakeOfStopped(RetainReason reason) {
-  FS_RETURN_IF_ERROR(CheckStorage());
-  absl::MutexLock lock(&mutex_);
-  FS_RETURN_IF_ERROR(PutInPlace());
-  if (!Exists(state_folder_)) return Unavailable("the function has no state yet: start it first");
-  FS_ASSIGN_OR_RETURN_CONTEXT(const auto state, FunctionState::Open(environment_, state_folder_), "state");
-  return MakeLocked(*state, reason);
-}
-
-absl::StatusOr<RetainedCheckpoint> RetainedCheckpoints::MakeLocked(FunctionState& state, RetainReason reason) {
+absl::Status RetainedCheckpoints::CheckRetainable(uint32_t instance, const FunctionState& state) const {
   if (state.prepared()) {
-    return Unavailable("checkpoint {} is undecided since the function ended: start the function, which decides it, then try again",
-                       state.prepared()->sequence);
+    return InPart(instance,
+                  Unavailable("checkpoint {} is undecided since the function ended: start the function, which decides it, then try "
+                              "again",
+                              state.prepared()->sequence));
   }
-  if (!state.last()) return Unavailable("the function has no state yet: start it first");
+  if (state.last()) return absl::OkStatus();
+  return InPart(instance, Unavailable("the function has no state yet: start it first"));
+}
+
+absl::StatusOr<RetainedCheckpoints::Making> RetainedCheckpoints::Begin(RetainReason reason) {
+  FS_RETURN_IF_ERROR(CheckStorage());
+  absl::MutexLock lock(&mutex_);
+  return BeginLocked(reason);
+}
+
+absl::StatusOr<RetainedCheckpoints::Making> RetainedCheckpoints::BeginLocked(RetainReason reason) {
   if (reason == RetainReason::kRequested) {
     size_t requested = 0;
     for (const uint64_t id : Ids()) {
-      const auto stored = ReadDescription(FolderOf(id));
-      if (!stored.ok() || stored->reason() == StoredRetained::REQUESTED) ++requested;
+      const auto first = ReadPart(PartOf(FolderOf(id), 0));
+      if (!first.ok() || first->reason() == StoredRetained::REQUESTED) ++requested;
     }
     if (requested >= kLimitRequested) {
       return ResourceExhausted("{} requested checkpoints are kept, which is the limit; delete some first", requested);
@@ -207,68 +223,83 @@ absl::StatusOr<RetainedCheckpoint> RetainedCheckpoints::MakeLocked(FunctionState
 
   // The number is used up before anything bears it.
   FS_ASSIGN_OR_RETURN(StoredIndex index, ReadIndex());
-  const uint64_t id = index.last_id() + 1;
-  index.set_last_id(id);
-  AddRun(index, state.last()->run_id);
+  const Making making{index.last_id() + 1, reason};
+  index.set_last_id(making.id);
   FS_RETURN_IF_ERROR(WriteChecked(folder_ / kIndex, index.SerializeAsString()));
-
-  const std::filesystem::path making = With(FolderOf(id), kMaking);
-  FS_RETURN_IF_ERROR(RemoveAll(making));
-  RetainedCheckpoint made;
-  absl::Status status = Fill(state, reason, id, making, made);
-  FailPoint("retained-filled");
-  if (status.ok()) status = Rename(making, FolderOf(id));
-  if (!status.ok()) {
-    static_cast<void>(RemoveAll(making));
-    return WithContext(status, fmt::format("checkpoint {} cannot be retained", id));
-  }
-  FailPoint("retained-made");
-  return made;
+  FS_RETURN_IF_ERROR(RemoveAll(MakingOf(making.id)));
+  FS_RETURN_IF_ERROR(MakeFolder(MakingOf(making.id)));
+  return making;
 }
 
-absl::Status RetainedCheckpoints::Fill(FunctionState& state, RetainReason reason, uint64_t id, const std::filesystem::path& making,
-                                       RetainedCheckpoint& made) {
-  FS_RETURN_IF_ERROR(MakeFolder(making));
-  FS_ASSIGN_OR_RETURN(const auto known, state.CopyTo(making / kDatabase));
-  StoredRetained stored;
-  stored.set_format(kFormat);
-  stored.set_written_by(FS_VERSION);
-  stored.set_id(id);
-  stored.set_created_ms(absl::ToUnixMillis(absl::Now()));
-  stored.set_reason(ToStored(reason));
-  stored.set_run_id(state.last()->run_id);
-  stored.set_sequence(state.last()->sequence);
-  stored.set_positions(state.last()->positions);
-  std::error_code error;
-  for (std::filesystem::directory_iterator entry(making / kDatabase, error), end; !error && entry != end; entry.increment(error)) {
-    StoredFile& file = *stored.add_files();
-    file.set_name(entry->path().filename().native());
-    file.set_bytes(entry->file_size(error));
-    if (error) break;
-    if (const auto found = known.find(file.name()); found != known.end()) {
-      file.set_crc32c(found->second);
-    } else {
-      FS_ASSIGN_OR_RETURN(const uint32_t checksum, ChecksumOfFile(entry->path()));
-      file.set_crc32c(checksum);
-    }
+absl::Status RetainedCheckpoints::MakePart(const Making& making, uint32_t instance, FunctionState& state) const {
+  FS_RETURN_IF_ERROR(CheckRetainable(instance, state));
+  StoredRetained about;
+  about.set_id(making.id);
+  about.set_reason(ToStored(making.reason));
+  about.set_instance(instance);
+  about.set_instances(instances());
+  const absl::Status status = WritePart(state, std::move(about), PartOf(MakingOf(making.id), instance)).status();
+  FailPoint("retained-filled");
+  return WithContext(InPart(instance, status), fmt::format("checkpoint {} cannot be retained", making.id));
+}
+
+absl::StatusOr<RetainedCheckpoint> RetainedCheckpoints::Complete(const Making& making) {
+  absl::MutexLock lock(&mutex_);
+  return CompleteLocked(making);
+}
+
+absl::StatusOr<RetainedCheckpoint> RetainedCheckpoints::CompleteLocked(const Making& making) {
+  const std::string context = fmt::format("checkpoint {} cannot be retained", making.id);
+  FS_ASSIGN_OR_RETURN_CONTEXT(const std::vector<StoredRetained> parts, ReadParts(MakingOf(making.id)), context);
+  FS_ASSIGN_OR_RETURN(StoredIndex index, ReadIndex());
+  bool is_new = false;
+  for (uint32_t i = 0; i < instances(); ++i) is_new = AddRun(index, i, parts[i].run_id()) || is_new;
+  if (is_new) FS_RETURN_IF_ERROR_CONTEXT(WriteChecked(folder_ / kIndex, index.SerializeAsString()), context);
+  FS_RETURN_IF_ERROR_CONTEXT(Rename(MakingOf(making.id), FolderOf(making.id)), context);
+  FailPoint("retained-made");
+  return Describe(parts);
+}
+
+void RetainedCheckpoints::Abandon(const Making& making) const {
+  // What resists is tried again by the next Recover.
+  static_cast<void>(RemoveAll(MakingOf(making.id)));
+}
+
+absl::StatusOr<RetainedCheckpoint> RetainedCheckpoints::MakeOfStopped(RetainReason reason) {
+  FS_RETURN_IF_ERROR(CheckStorage());
+  absl::MutexLock lock(&mutex_);
+  FS_RETURN_IF_ERROR(PutInPlace());
+  States states;
+  for (uint32_t i = 0; i < instances(); ++i) {
+    if (!Exists(state_folders_[i])) return InPart(i, Unavailable("the function has no state yet: start it first"));
+    auto state = FunctionState::Open(environment_, state_folders_[i]);
+    if (!state.ok()) return InPart(i, WithContext(state.status(), "state"));
+    FS_RETURN_IF_ERROR(CheckRetainable(i, **state));
+    states.push_back(*std::move(state));
   }
-  if (error) return Internal("{}: cannot be read: {}", (making / kDatabase).native(), error.message());
-  FS_RETURN_IF_ERROR(WriteChecked(making / kDescription, stored.SerializeAsString()));
-  made = Describe(stored);
-  return absl::OkStatus();
+  return MakeLocked(states, reason);
+}
+
+absl::StatusOr<RetainedCheckpoint> RetainedCheckpoints::MakeLocked(const States& states, RetainReason reason) {
+  FS_ASSIGN_OR_RETURN(const Making making, BeginLocked(reason));
+  absl::Status status;
+  for (uint32_t i = 0; i < instances() && status.ok(); ++i) status = MakePart(making, i, *states[i]);
+  auto made = status.ok() ? CompleteLocked(making) : absl::StatusOr<RetainedCheckpoint>(status);
+  if (!made.ok()) Abandon(making);
+  return made;
 }
 
 std::vector<RetainedCheckpoint> RetainedCheckpoints::List() const {
   absl::MutexLock lock(&mutex_);
   std::vector<RetainedCheckpoint> list;
   for (const uint64_t id : Ids()) {
-    const absl::StatusOr<StoredRetained> stored = ReadDescription(FolderOf(id));
-    if (stored.ok()) {
-      list.push_back(Describe(*stored));
+    const absl::StatusOr<std::vector<StoredRetained>> parts = ReadParts(FolderOf(id));
+    if (parts.ok()) {
+      list.push_back(Describe(*parts));
     } else {
       RetainedCheckpoint& unusable = list.emplace_back();
       unusable.reason = RetainReason::kRequested;
-      unusable.problem = Message(stored.status());
+      unusable.problem = Message(parts.status());
     }
     list.back().id = id;
   }
@@ -294,9 +325,9 @@ void RetainedCheckpoints::Prune(uint32_t count, absl::Duration max_age, absl::Ti
   const std::vector<uint64_t> ids = Ids();
   size_t newer = 0;
   for (auto id = ids.rbegin(); id != ids.rend(); ++id) {
-    const absl::StatusOr<StoredRetained> stored = ReadDescription(FolderOf(*id));
-    if (!stored.ok() || stored->reason() != StoredRetained::PERIODIC) continue;
-    const bool is_old = newer > 0 && now - absl::FromUnixMillis(stored->created_ms()) > max_age;
+    const absl::StatusOr<StoredRetained> first = ReadPart(PartOf(FolderOf(*id), 0));
+    if (!first.ok() || first->reason() != StoredRetained::PERIODIC) continue;
+    const bool is_old = newer > 0 && now - absl::FromUnixMillis(first->created_ms()) > max_age;
     ++newer;
     // One that cannot be moved away is tried again the next time.
     if (newer > count || is_old) static_cast<void>(Discard(FolderOf(*id)));
@@ -304,57 +335,61 @@ void RetainedCheckpoints::Prune(uint32_t count, absl::Duration max_age, absl::Ti
 }
 
 absl::Status RetainedCheckpoints::KeepReplaced() {
-  if (!Exists(state_folder_)) return absl::OkStatus();
-  const auto state = FunctionState::Open(environment_, state_folder_);
-  // A state that is damaged or of a later format is what people restore away from.
-  if (absl::IsDataLoss(state.status()) || absl::IsFailedPrecondition(state.status())) return absl::OkStatus();
-  if (!state.ok()) return WithContext(state.status(), "the present state cannot be retained");
-  if ((*state)->prepared() || !(*state)->last()) return absl::OkStatus();
-  return MakeLocked(**state, RetainReason::kBeforeRestore).status();
+  States states;
+  for (uint32_t i = 0; i < instances(); ++i) {
+    if (!Exists(state_folders_[i])) return absl::OkStatus();
+    auto state = FunctionState::Open(environment_, state_folders_[i]);
+    // A state that is damaged or of a later format is what people restore away from.
+    if (absl::IsDataLoss(state.status()) || absl::IsFailedPrecondition(state.status())) return absl::OkStatus();
+    if (!state.ok()) return InPart(i, WithContext(state.status(), "the present state cannot be retained"));
+    if (!CheckRetainable(i, **state).ok()) return absl::OkStatus();
+    states.push_back(*std::move(state));
+  }
+  return MakeLocked(states, RetainReason::kBeforeRestore).status();
 }
 
-absl::Status RetainedCheckpoints::Stage(const StoredRetained& stored, const std::string& new_run_id, const std::filesystem::path& staged) {
+absl::Status RetainedCheckpoints::Stage(uint64_t id, const std::vector<StoredRetained>& parts, std::span<const std::string> new_run_ids,
+                                        const std::filesystem::path& staged) {
   FS_RETURN_IF_ERROR(RemoveAll(staged));
   FS_RETURN_IF_ERROR(MakeFolder(staged));
-  for (const StoredFile& file : stored.files()) {
-    const std::filesystem::path from = FolderOf(stored.id()) / kDatabase / file.name();
-    // Tables never change; the others may be written to.
-    const bool is_table = file.name().ends_with(".sst");
-    FS_RETURN_IF_ERROR(is_table ? Link(from, staged / file.name()) : Copy(from, staged / file.name()));
-  }
-  const auto opened = FunctionState::Open(environment_, staged);
-  if (!opened.ok()) return NotFound("checkpoint {}: it cannot be opened: {}", stored.id(), Message(opened.status()));
-  FunctionState& state = **opened;
-  const bool is_described = state.last() && state.last()->run_id == stored.run_id() && state.last()->sequence == stored.sequence();
-  if (!is_described || state.prepared()) return NotFound("checkpoint {}: damaged: it is not the one that is described", stored.id());
-
   FS_ASSIGN_OR_RETURN(StoredIndex index, ReadIndex());
-  AddRun(index, stored.run_id());
-  Checkpoint restored = *state.last();
-  restored.run_id = new_run_id;
-  restored.supersedes.assign(index.run_ids().begin(), index.run_ids().end());
-  FS_RETURN_IF_ERROR(state.Commit(restored));
-  // Recorded before the run can begin, as a later restore must know of it.
-  AddRun(index, new_run_id);
-  return WriteChecked(folder_ / kIndex, index.SerializeAsString());
+  for (uint32_t i = 0; i < instances(); ++i) {
+    {
+      const auto state = OpenCopy(environment_, PartOf(FolderOf(id), i), parts[i], PartOf(staged, i));
+      if (absl::IsDataLoss(state.status())) return NotFound("checkpoint {}: {}", id, Message(InPart(i, state.status())));
+      if (!state.ok()) return InPart(i, state.status());
+      AddRun(index, i, parts[i].run_id());
+      const Runs& runs = RunsOf(index, i);
+      Checkpoint restored = *(*state)->last();
+      restored.run_id = new_run_ids[i];
+      restored.supersedes.assign(runs.begin(), runs.end());
+      FS_RETURN_IF_ERROR((*state)->Commit(restored));
+    }
+    FS_RETURN_IF_ERROR(Sync(PartOf(staged, i)));
+    AddRun(index, i, new_run_ids[i]);
+    FailPoint("restore-staged");
+  }
+  // Recorded before the runs can begin, as a later restore must know of them.
+  FS_RETURN_IF_ERROR(WriteChecked(folder_ / kIndex, index.SerializeAsString()));
+  return Sync(staged);
 }
 
-absl::Status RetainedCheckpoints::Restore(uint64_t id, const std::string& new_run_id) {
+absl::Status RetainedCheckpoints::Restore(uint64_t id, std::span<const std::string> new_run_ids) {
   FS_RETURN_IF_ERROR(CheckStorage());
   absl::MutexLock lock(&mutex_);
   FS_RETURN_IF_ERROR(PutInPlace());
   if (!Exists(FolderOf(id))) return NotFound("checkpoint {}: there is none of this number; list_checkpoints tells those there are", id);
-  const absl::StatusOr<StoredRetained> stored = ReadDescription(FolderOf(id));
-  absl::Status verified = stored.status();
-  if (verified.ok() && stored->id() != id) verified = DataLoss("damaged: it is described as checkpoint {}", stored->id());
-  if (verified.ok()) verified = VerifyContent(FolderOf(id), *stored);
+  const absl::StatusOr<std::vector<StoredRetained>> parts = ReadParts(FolderOf(id));
+  absl::Status verified = parts.status();
+  if (verified.ok() && parts->front().id() != id) verified = DataLoss("damaged: it is described as checkpoint {}", parts->front().id());
+  for (uint32_t i = 0; i < instances() && verified.ok(); ++i) verified = InPart(i, VerifyPart(PartOf(FolderOf(id), i), (*parts)[i]));
   if (!verified.ok()) return NotFound("checkpoint {}: {}", id, Message(verified));
 
   const std::filesystem::path staged = With(folder_ / kRestored, kMaking);
-  absl::Status status = Stage(*stored, new_run_id, staged);
-  FailPoint("restore-staged");
+  absl::Status status = Stage(id, *parts, new_run_ids, staged);
   if (status.ok()) status = KeepReplaced();
-  if (status.ok()) status = Sync(staged);
+  // What an earlier restore replaced must not be taken for what this one does.
+  if (status.ok()) status = RemoveAll(folder_ / kReplaced);
   if (status.ok()) status = Rename(staged, folder_ / kRestored);
   if (!status.ok()) {
     static_cast<void>(RemoveAll(staged));
@@ -367,33 +402,52 @@ absl::Status RetainedCheckpoints::Restore(uint64_t id, const std::string& new_ru
   const std::vector<uint64_t> ids = Ids();
   size_t kept = 0;
   for (auto other = ids.rbegin(); other != ids.rend(); ++other) {
-    const absl::StatusOr<StoredRetained> description = ReadDescription(FolderOf(*other));
-    if (!description.ok() || description->reason() != StoredRetained::BEFORE_RESTORE) continue;
+    const absl::StatusOr<StoredRetained> first = ReadPart(PartOf(FolderOf(*other), 0));
+    if (!first.ok() || first->reason() != StoredRetained::BEFORE_RESTORE) continue;
     if (++kept > kKeptBeforeRestore && *other != id) static_cast<void>(Discard(FolderOf(*other)));
   }
   return absl::OkStatus();
 }
 
+// As long as `restored` is there the restore counts, and what is still in it has to be moved; so the steps can be cut short anywhere.
 absl::Status RetainedCheckpoints::PutInPlace() {
   const std::filesystem::path restored = folder_ / kRestored;
-  const std::filesystem::path replaced = folder_ / kReplaced;
   if (!Exists(restored)) return absl::OkStatus();
   absl::Status status;
-  const bool has_state = Exists(state_folder_);
-  if (has_state) {
-    status = RemoveAll(replaced);
-    if (status.ok()) status = Rename(state_folder_, replaced);
+  for (uint32_t i = 0; i < instances() && status.ok(); ++i) status = InPart(i, PutPartInPlace(i));
+  if (!status.ok()) {
+    TakeBack();
+    return WithContext(status, "the restored state cannot be put in place");
+  }
+  FS_RETURN_IF_ERROR(RemoveAll(restored));
+  if (Exists(folder_ / kReplaced)) static_cast<void>(Discard(folder_ / kReplaced));
+  return absl::OkStatus();
+}
+
+absl::Status RetainedCheckpoints::PutPartInPlace(uint32_t instance) {
+  const std::filesystem::path restored = PartOf(folder_ / kRestored, instance);
+  const std::filesystem::path replaced = PartOf(folder_ / kReplaced, instance);
+  const std::filesystem::path& state = state_folders_[instance];
+  if (!Exists(restored)) return absl::OkStatus();
+  if (instance > 0 && Sabotage("restore-in-part")) return absl::OkStatus();
+  if (Exists(state)) {
+    FS_RETURN_IF_ERROR(MakeFolder(replaced.parent_path()));
+    FS_RETURN_IF_ERROR(Rename(state, replaced));
     FailPoint("restore-replaced");
   }
-  if (status.ok()) status = Rename(restored, state_folder_);
-  if (status.ok()) {
-    if (has_state) static_cast<void>(Discard(replaced));
-    return absl::OkStatus();
+  return Rename(restored, state);
+}
+
+// Back to the old states, all of them, or else the next Recover goes on from here.
+void RetainedCheckpoints::TakeBack() {
+  const std::filesystem::path restored = folder_ / kRestored;
+  for (uint32_t i = 0; i < instances(); ++i) {
+    const std::filesystem::path& state = state_folders_[i];
+    const std::filesystem::path replaced = PartOf(folder_ / kReplaced, i);
+    if (!Exists(PartOf(restored, i)) && !Rename(state, PartOf(restored, i)).ok()) return;
+    if (!Exists(state) && Exists(replaced) && !Rename(replaced, state).ok()) return;
   }
-  // Back to the old state, or else the next Recover goes on from here.
-  if (has_state && !Exists(state_folder_)) static_cast<void>(Rename(replaced, state_folder_));
-  if (Exists(state_folder_)) static_cast<void>(Rename(restored, With(restored, kMaking)));
-  return WithContext(status, "the restored state cannot be put in place");
+  static_cast<void>(Rename(restored, With(restored, kMaking)));
 }
 
 absl::Status RetainedCheckpoints::Destroy() {

@@ -28,6 +28,8 @@ constexpr absl::Duration kQuietRecovery = absl::Seconds(1);
 constexpr absl::Duration kDecisionPatience = absl::Seconds(30);
 constexpr absl::Duration kObserveInterval = absl::Seconds(1);
 constexpr absl::Duration kQuietUntilRest = absl::Seconds(2);
+// An instance that started and finds nothing to do: a server with many functions starts them all at once.
+constexpr absl::Duration kQuietAfterStart = absl::Milliseconds(200);
 constexpr absl::Duration kPushInterval = absl::Milliseconds(2);
 
 // The sandbox names the hook in everything but what the user's code raised.
@@ -100,7 +102,6 @@ absl::Status Instance::Open() {
   }
   checkpoint_due_ = SteadyNow();
   heartbeat_due_ = guest_->has_heartbeat() ? SteadyNow() + config_.heartbeat_interval : absl::InfiniteFuture();
-  spec_.retention->Begin();
   // A sink that is cut back needs to know from the start to where.
   const bool has_mark = std::any_of(sinks_.begin(), sinks_.end(), [](const auto& sink) { return !sink->Mark().empty(); });
   if (!checkpoint && has_mark) FS_RETURN_IF_ERROR(CommitWith(std::nullopt));
@@ -165,6 +166,7 @@ absl::Status Instance::LoadGuest() {
   limits.iterators = static_cast<size_t>(spec_.limits.iterators);
   limits.stores = static_cast<size_t>(spec_.limits.stores);
   limits.use = &spec_.counters->limits;
+  const StartGate::Turn turn(*spec_.start_gate);
   FS_ASSIGN_OR_RETURN(guest_, sandbox::Guest::Create(*spec_.runtime, limits, *this));
   interruptible_.store(guest_.get());
   if (stopping()) return absl::CancelledError("stopped while starting");
@@ -383,8 +385,8 @@ absl::Status Instance::CommitWith(std::optional<std::string> function_bytes) {
 absl::Time Instance::RestWhenQuiet(absl::Time now) {
   if (guest_->is_rested()) return absl::InfiniteFuture();
   if (const uint64_t calls = guest_->calls(); calls != calls_seen_) {
+    rest_due_ = now + (calls_seen_ == 0 ? kQuietAfterStart : kQuietUntilRest);
     calls_seen_ = calls;
-    rest_due_ = now + kQuietUntilRest;
   }
   if (now < rest_due_) return rest_due_;
   guest_->Rest();
@@ -403,7 +405,9 @@ absl::Status Instance::Heartbeat() {
 }
 
 absl::Status Instance::Finish() {
-  if (is_dirty()) FS_RETURN_IF_ERROR(TakeCheckpoint());
+  // Of several instances one may have had nothing to do so far; that what stopped can be retained takes a checkpoint of each.
+  const bool is_first = spec_.function->instance_count > 1 && !state_->last();
+  if (is_dirty() || is_first) FS_RETURN_IF_ERROR(TakeCheckpoint());
   const absl::Status closed = guest_->Close();
   if (!closed.ok()) {
     observe::LogWarning("function {}: close: {}", config_.name, Message(closed));

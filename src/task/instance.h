@@ -34,6 +34,7 @@
 #include "task/event_time.h"
 #include "task/inputs.h"
 #include "task/retention.h"
+#include "task/start_gate.h"
 #include "task/watermark_stamp.h"
 
 namespace fs::task {
@@ -46,11 +47,12 @@ struct InstanceSpec {
   sandbox::Runtime* runtime = nullptr;
   state::StateEnvironment* states = nullptr;
   connector::Registry* connectors = nullptr;
+  StartGate* start_gate = nullptr;
   observe::FunctionLog* log = nullptr;
   std::shared_ptr<Waker> waker;
   InstanceCounters* counters = nullptr;
   const std::atomic<bool>* stopping = nullptr;
-  Retention* retention = nullptr;
+  Retention::Part* retention = nullptr;
   // Of the task: they outlive the instance.
   ErrorPolicy* errors = nullptr;
   Calls* calls = nullptr;
@@ -159,6 +161,8 @@ class Instance : private sandbox::Host, private connector::SourceListener {
   void OnRevoked(std::span<const int32_t> partitions) override;
   void OnLost(std::span<const int32_t> partitions) override;
   void OnPartitions(std::span<const int32_t> partitions) override;
+  void OnBegin(int32_t partition, int64_t position) override { positions_[polled_input_].try_emplace(partition, position); }
+  [[nodiscard]] bool is_restored() const override { return !checkpoints_->superseded().empty(); }
 
   InstanceSpec spec_;
   const config::FunctionConfig& config_;

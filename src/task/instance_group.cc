@@ -7,6 +7,7 @@
 
 #include "base/steady_clock.h"
 #include "task/instance_log.h"
+#include "task/partition_split.h"
 
 namespace fs::task {
 namespace {
@@ -78,6 +79,17 @@ void AddCounts(Description& all, const Description& one) {
   }
 }
 
+void SortByPartition(std::vector<InputPosition>& positions) {
+  std::ranges::sort(positions, {}, [](const InputPosition& one) { return std::tuple(one.input, one.partition); });
+}
+
+// The states of all instances, by instance.
+std::vector<std::filesystem::path> StateFolders(const TaskEnvironment& environment, const catalog::Function& function) {
+  std::vector<std::filesystem::path> folders;
+  for (uint32_t i = 0; i < function.instance_count; ++i) folders.push_back(environment.state_dir / StateFolderName(function.state_id, i));
+  return folders;
+}
+
 std::optional<int64_t> Least(std::optional<int64_t> one, std::optional<int64_t> other) {
   if (!one || !other) return one ? one : other;
   return std::min(*one, *other);
@@ -119,18 +131,20 @@ Description Merge(std::vector<Description> instances) {
       all.observed_ms = std::min(all.observed_ms, one.observed_ms);
     }
     all.rates.SetPercentiles();
-    std::sort(all.positions.begin(), all.positions.end(),
-              [](const auto& a, const auto& b) { return std::tuple(a.input, a.partition) < std::tuple(b.input, b.partition); });
+    SortByPartition(all.positions);
   }
   all.instances = std::move(infos);
   return all;
 }
 
 InstanceGroup::InstanceGroup(const TaskEnvironment& environment, std::shared_ptr<const catalog::Function> function, Status status)
-    : environment_(environment), function_(std::move(function)) {
+    : environment_(environment),
+      function_(std::move(function)),
+      checkpoints_(*environment_.states, environment_.checkpoint_dir / function_->state_id, StateFolders(environment_, *function_)),
+      retention_(function_->config, checkpoints_, function_->instance_count) {
   for (uint32_t i = 0; i < function_->instance_count; ++i) {
     tasks_.push_back(
-        std::make_unique<Task>(environment_, function_, i, status, [this, i](const absl::Status& reason) { Fail(i, reason); }));
+        std::make_unique<Task>(environment_, function_, i, status, retention_, [this, i](const absl::Status& reason) { Fail(i, reason); }));
   }
 }
 
@@ -247,13 +261,36 @@ absl::StatusOr<std::string> InstanceGroup::Call(uint32_t instance, std::string p
   return tasks_[instance]->Call(std::move(payload), deadline, is_given_up);
 }
 
-absl::Status InstanceGroup::CheckRetention() const {
-  if (tasks_.size() == 1) return absl::OkStatus();
-  return Unimplemented(
-      "function {}: it has {} instances, and of such a function this version retains no checkpoints to go back to; every instance goes on "
-      "from "
-      "its own last one. With parallelism: 1 there are some",
-      function_->name, tasks_.size());
+RetainedInfo InstanceGroup::Describe(const state::RetainedCheckpoint& checkpoint) const {
+  RetainedInfo info;
+  info.id = checkpoint.id;
+  info.created_ms = checkpoint.created_ms;
+  info.reason = checkpoint.reason;
+  info.bytes = checkpoint.bytes;
+  info.problem = checkpoint.problem;
+  int64_t newest_ms = 0;
+  for (size_t i = 0; i < checkpoint.parts.size(); ++i) {
+    const state::RetainedCheckpoint::Part& part = checkpoint.parts[i];
+    if (std::tuple(part.created_ms, part.sequence) > std::tuple(newest_ms, info.checkpoint_id)) {
+      newest_ms = part.created_ms;
+      info.checkpoint_id = part.sequence;
+    }
+    const absl::StatusOr<Progress> progress = DecodeProgress(part.positions);
+    if (!progress.ok()) {
+      info.problem = Message(progress.status());
+      info.positions.clear();
+      break;
+    }
+    std::ranges::move(tasks_[i]->ToInputPositions(progress->inputs), std::back_inserter(info.positions));
+  }
+  SortByPartition(info.positions);
+  return info;
+}
+
+absl::Status InstanceGroup::Restore(uint64_t checkpoint) {
+  std::vector<std::string> run_ids;
+  for (size_t i = 0; i < tasks_.size(); ++i) run_ids.push_back(NewRunId());
+  return checkpoints_.Restore(checkpoint, run_ids);
 }
 
 absl::Status InstanceGroup::Destroy() {
@@ -261,6 +298,7 @@ absl::Status InstanceGroup::Destroy() {
   absl::Status status;
   // The first goes last: as long as it is there, a restart finds the function's leftovers by its name.
   for (auto task = tasks_.rbegin(); task != tasks_.rend(); ++task) status.Update((*task)->Destroy());
+  status.Update(checkpoints_.Destroy());
   status.Update(observe::FunctionLog::Remove(environment_.log_dir, function_->name));
   for (const auto& [type, connector] : environment_.connectors->all()) {
     std::vector<config::Endpoint> inputs, outputs;

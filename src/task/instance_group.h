@@ -47,12 +47,12 @@ class InstanceGroup {
   [[nodiscard]] absl::StatusOr<std::string> Call(uint32_t instance, std::string payload, absl::Time deadline,
                                                  const std::function<bool()>& is_given_up);
 
-  // kUnimplemented: of a function with several instances nothing can be retained.
-  [[nodiscard]] absl::Status CheckRetention() const;
-  // Of a function with one instance; empty for others.
-  [[nodiscard]] state::RetainedCheckpoints& checkpoints() { return tasks_.front()->checkpoints(); }
-  [[nodiscard]] Retention& retention() { return tasks_.front()->retention(); }
-  [[nodiscard]] RetainedInfo Describe(const state::RetainedCheckpoint& checkpoint) const { return tasks_.front()->Describe(checkpoint); }
+  // The function's retained checkpoints, each of all instances, and who asks a running one for more.
+  [[nodiscard]] state::RetainedCheckpoints& checkpoints() { return checkpoints_; }
+  [[nodiscard]] Retention& retention() { return retention_; }
+  [[nodiscard]] RetainedInfo Describe(const state::RetainedCheckpoint& checkpoint) const;
+  // Only when it does not run; errors as RetainedCheckpoints has them.
+  [[nodiscard]] absl::Status Restore(uint64_t checkpoint);
 
   // Removes states, retained checkpoints and log, and what connectors keep. Only when it does not run.
   [[nodiscard]] absl::Status Destroy();
@@ -83,6 +83,8 @@ class InstanceGroup {
 
   const TaskEnvironment environment_;
   const std::shared_ptr<const catalog::Function> function_;
+  state::RetainedCheckpoints checkpoints_;
+  Retention retention_;
   absl::Mutex lifecycle_;
 
   const std::shared_ptr<observe::LogFollowers> log_followers_ = std::make_shared<observe::LogFollowers>();

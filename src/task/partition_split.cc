@@ -54,13 +54,6 @@ absl::StatusOr<uint32_t> ResolveParallelism(const config::FunctionConfig& config
         "{}: {} instances cannot write {} (line {}), a {} output, which has one writer at a time; write 1, or another output",
         Place(config), count, output.path, output.line, output.type);
   }
-  if (config.enable_checkpoint) {
-    return Unimplemented(
-        "{}: with {} instances this version retains no checkpoints to go back to; write enable_checkpoint: false (every instance commits "
-        "its "
-        "work all the same, and goes on from there), or parallelism: 1",
-        Place(config), count);
-  }
   return count;
 }
 

@@ -28,8 +28,7 @@ struct PartitionSplit {
 [[nodiscard]] absl::Status CheckSplit(const PartitionSplit& stored, const PartitionSplit& running);
 
 // What `parallelism` comes to: the number, or the partitions of the input that has most of them. kInvalidArgument: an output cannot be
-// written by several instances. kUnavailable, kInvalidArgument: an input's partitions cannot be counted. kUnimplemented: what this version
-// does for one instance only.
+// written by several instances. kUnavailable, kInvalidArgument: an input's partitions cannot be counted.
 [[nodiscard]] absl::StatusOr<uint32_t> ResolveParallelism(const config::FunctionConfig& config, const connector::Registry& connectors,
                                                           absl::Time deadline);
 

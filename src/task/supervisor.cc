@@ -19,6 +19,9 @@ namespace {
 
 // How long a create waits for a cluster to say how many partitions there are.
 constexpr absl::Duration kCountPatience = absl::Seconds(5);
+// A function that loads has some MiB of the interpreter's pages to itself until it rests.
+constexpr uint32_t kLoadingTogether = 8;
+constexpr absl::Duration kPatienceWithLoading = absl::Milliseconds(200);
 
 std::string NewStateId(std::string_view name) {
   std::random_device entropy;
@@ -41,6 +44,7 @@ class SupervisorImpl final : public Supervisor {
         admission_(options_.limit_running_functions, options_.limit_total_memory_bytes),
         environment_([&] {
           environment.admission = &admission_;
+          environment.start_gate = &start_gate_;
           environment.limit_caps = options_.limit_caps;
           return std::move(environment);
         }()) {}
@@ -75,6 +79,7 @@ class SupervisorImpl final : public Supervisor {
   const Options options_;
   catalog::Catalog& catalog_;
   Admission admission_;
+  StartGate start_gate_{kLoadingTogether, kPatienceWithLoading};
   const TaskEnvironment environment_;
   mutable absl::Mutex mutex_;
   uint64_t refused_functions_ ABSL_GUARDED_BY(mutex_) = 0;
@@ -248,7 +253,6 @@ absl::StatusOr<std::vector<RetainedInfo>> SupervisorImpl::ListCheckpoints(std::s
 absl::StatusOr<RetainedInfo> SupervisorImpl::CreateCheckpoint(std::string_view name, absl::Time deadline,
                                                               const std::function<bool()>& is_cancelled) {
   FS_ASSIGN_OR_RETURN(const std::shared_ptr<InstanceGroup> task, Find(name));
-  FS_RETURN_IF_ERROR(task->CheckRetention());
   if (!task->checkpoints().is_supported()) return task->checkpoints().MakeOfStopped(state::RetainReason::kRequested).status();
   while (true) {
     if (auto asked = task->retention().Ask(deadline, is_cancelled)) {
@@ -272,7 +276,6 @@ absl::StatusOr<RetainedInfo> SupervisorImpl::CreateCheckpoint(std::string_view n
 
 absl::Status SupervisorImpl::DeleteCheckpoint(std::string_view name, uint64_t id) {
   FS_ASSIGN_OR_RETURN(const std::shared_ptr<InstanceGroup> task, Find(name));
-  FS_RETURN_IF_ERROR(task->CheckRetention());
   return WithContext(task->checkpoints().Delete(id), name);
 }
 
@@ -280,13 +283,12 @@ absl::Status SupervisorImpl::StartFromCheckpoint(std::string_view name, uint64_t
   FS_ASSIGN_OR_RETURN(const std::shared_ptr<InstanceGroup> task, Find(name));
   absl::MutexLock lifecycle(&task->lifecycle());
   FS_RETURN_IF_ERROR(Find(name).status());
-  FS_RETURN_IF_ERROR(task->CheckRetention());
   if (task->is_alive()) {
     return AlreadyExists("{}: is {}: only a function that does not run can be started from a checkpoint; stop it first", name,
                          StatusName(task->Describe().status));
   }
   task->Join();
-  const absl::Status restored = task->checkpoints().Restore(id, NewRunId());
+  const absl::Status restored = task->Restore(id);
   if (!restored.ok()) return WithContext(restored, name);
   observe::LogInfo("function {}: restored from checkpoint {}", name, id);
   return StartWanted(*task);

@@ -110,6 +110,7 @@ struct Description {
   uint64_t memory_bytes = 0;                                 // of the sandbox; 0 without one
   uint64_t state_bytes = 0;
   uint64_t log_lines_dropped = 0;
+  config::FunctionLimits allowed;  // of each instance, with the server's caps
   uint64_t memory_limit_bytes = 0;
   uint64_t state_limit_bytes = 0;
   struct LimitState {

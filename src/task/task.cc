@@ -61,7 +61,7 @@ std::string_view StatusName(Status status) {
 }
 
 Task::Task(const TaskEnvironment& environment, std::shared_ptr<const catalog::Function> function, uint32_t index, Status status,
-           std::function<void(const absl::Status&)> on_failed)
+           Retention& retention, std::function<void(const absl::Status&)> on_failed)
     : environment_(environment),
       function_(std::move(function)),
       index_(index),
@@ -72,8 +72,7 @@ Task::Task(const TaskEnvironment& environment, std::shared_ptr<const catalog::Fu
       limits_accepted_(config::ApplyCaps(environment_.limit_caps, limits_)),
       counters_(function_->config.input_groups.size(), InputCount(function_->config), function_->config.outputs.size()),
       calls_(limits_.custom_bytes(), counters_.limits),
-      checkpoints_(*environment_.states, environment_.checkpoint_dir / StateFolderName(function_->state_id, index_), state_folder_),
-      retention_(function_->config, checkpoints_, *waker_),
+      retention_(retention, index_, *waker_),
       errors_(function_->config.on_error),
       status_(status),
       since_(absl::Now()) {}
@@ -179,11 +178,7 @@ absl::StatusOr<std::string> Task::Call(std::string payload, absl::Time deadline,
   return answer;
 }
 
-absl::Status Task::Destroy() {
-  absl::Status status = state::FunctionState::Destroy(*environment_.states, state_folder_);
-  status.Update(checkpoints_.Destroy());
-  return status;
-}
+absl::Status Task::Destroy() { return state::FunctionState::Destroy(*environment_.states, state_folder_); }
 
 void Task::Body() {
   const config::Restart& policy = function_->config.restart;
@@ -248,7 +243,7 @@ void Task::Body() {
 }
 
 absl::Status Task::RunInstance() {
-  FS_RETURN_IF_ERROR(checkpoints_.Recover());
+  FS_RETURN_IF_ERROR(retention_.Recover());
   InstanceSpec spec;
   spec.function = function_;
   spec.index = index_;
@@ -257,6 +252,7 @@ absl::Status Task::RunInstance() {
   spec.runtime = environment_.runtime;
   spec.states = environment_.states;
   spec.connectors = environment_.connectors;
+  spec.start_gate = environment_.start_gate;
   spec.log = log_.get();
   spec.waker = waker_;
   spec.counters = &counters_;
@@ -338,6 +334,7 @@ Description Task::Describe() const {
   for (size_t i = 0; i < kLimitCount; ++i) {
     description.limits[i] = {counters_.limits.used(static_cast<Limit>(i)), counters_.limits.refused(static_cast<Limit>(i))};
   }
+  description.allowed = limits_;
   description.memory_limit_bytes = limits_.memory_bytes();
   description.state_limit_bytes = limits_.state_bytes();
   const config::FunctionConfig& config = function_->config;
@@ -385,23 +382,6 @@ std::vector<InputPosition> Task::ToInputPositions(std::span<const connector::Pos
     }
   }
   return result;
-}
-
-RetainedInfo Task::Describe(const state::RetainedCheckpoint& checkpoint) const {
-  RetainedInfo info;
-  info.id = checkpoint.id;
-  info.created_ms = checkpoint.created_ms;
-  info.reason = checkpoint.reason;
-  info.checkpoint_id = checkpoint.sequence;
-  info.bytes = checkpoint.bytes;
-  info.problem = checkpoint.problem;
-  if (!info.problem.empty()) return info;
-  if (const absl::StatusOr<Progress> progress = DecodeProgress(checkpoint.positions); progress.ok()) {
-    info.positions = ToInputPositions(progress->inputs);
-  } else {
-    info.problem = Message(progress.status());
-  }
-  return info;
 }
 
 bool Task::is_alive() const {

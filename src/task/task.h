@@ -34,6 +34,7 @@
 #include "task/calls.h"
 #include "task/instance.h"
 #include "task/retention.h"
+#include "task/start_gate.h"
 #include "task/supervisor.h"
 
 namespace fs::task {
@@ -48,15 +49,16 @@ struct TaskEnvironment {
   std::filesystem::path log_dir;
   std::string server_id;
   Admission* admission = nullptr;
+  StartGate* start_gate = nullptr;
   config::FunctionLimits limit_caps = {};  // how far a function's limits may go
 };
 
 class Task {
  public:
-  // A task that does not run yet, with the status that its function has then. on_failed: called on its thread when it has FAILED, before
-  // it ends.
+  // A task that does not run yet, with the status that its function has then. `retention` is the function's, and outlives it. on_failed:
+  // called on its thread when it has FAILED, before it ends.
   Task(const TaskEnvironment& environment, std::shared_ptr<const catalog::Function> function, uint32_t index, Status status,
-       std::function<void(const absl::Status&)> on_failed);
+       Retention& retention, std::function<void(const absl::Status&)> on_failed);
   // Stops it.
   ~Task();
 
@@ -87,13 +89,11 @@ class Task {
   // Any thread: what custom() answers (task/calls.h). kAlreadyExists: it does not run.
   [[nodiscard]] absl::StatusOr<std::string> Call(std::string payload, absl::Time deadline, const std::function<bool()>& is_given_up);
 
-  // The function's retained checkpoints, and who asks a running one for more.
-  [[nodiscard]] state::RetainedCheckpoints& checkpoints() { return checkpoints_; }
-  [[nodiscard]] Retention& retention() { return retention_; }
-  [[nodiscard]] RetainedInfo Describe(const state::RetainedCheckpoint& checkpoint) const;
   [[nodiscard]] bool is_alive() const;
+  // As the instance's checkpoints have them, for people.
+  [[nodiscard]] std::vector<InputPosition> ToInputPositions(std::span<const connector::Positions> inputs) const;
 
-  // Removes state and retained checkpoints. Only when it does not run.
+  // Removes the state. Only when it does not run.
   [[nodiscard]] absl::Status Destroy();
 
   [[nodiscard]] Description Describe() const;
@@ -103,7 +103,6 @@ class Task {
   // Runs one instance to its end.
   [[nodiscard]] absl::Status RunInstance();
   void SetStatus(Status status, const std::string& reason);
-  [[nodiscard]] std::vector<InputPosition> ToInputPositions(std::span<const connector::Positions> inputs) const;
 
   const TaskEnvironment environment_;
   const std::shared_ptr<const catalog::Function> function_;
@@ -118,8 +117,7 @@ class Task {
   std::shared_ptr<Waker> waker_ = std::make_shared<Waker>();
   InstanceCounters counters_;
   Calls calls_;
-  state::RetainedCheckpoints checkpoints_;
-  Retention retention_;
+  Retention::Part retention_;
   absl::Mutex thread_mutex_;
   Thread thread_ ABSL_GUARDED_BY(thread_mutex_);
 

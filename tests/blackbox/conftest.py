@@ -7,9 +7,16 @@ from pathlib import Path
 
 import pytest
 from fs_client import FsClient
-from support.server import Server
+from support.server import Server, ends_what_it_starts
 
 pytest_plugins = ["support.kafka"]
+
+
+@pytest.fixture(autouse=True)
+def _no_server_is_left_behind() -> Iterator[None]:
+    """Whatever a test fails at; what fixtures of a module or the session started is theirs to end."""
+    with ends_what_it_starts():
+        yield
 
 
 @pytest.fixture

@@ -60,6 +60,22 @@ def test_a_restored_function_has_the_totals_of_then_and_processes_what_came_afte
     assert len(read_all(client, "out")) == 2500
 
 
+@pytest.mark.parametrize("has_topic", [False, True])
+def test_what_was_unread_at_the_checkpoint_is_read_again_by_a_restored_function(client: FsClient, has_topic: bool) -> None:
+    if has_topic:
+        client.create_topic("in", 2)
+    create(client, "sum", Remembering)
+    checkpoint = client.create_checkpoint("sum")
+    assert {at.partition: at.offset for at in checkpoint.positions} == ({0: 0, 1: 0} if has_topic else {0: 0})
+    if not has_topic:
+        client.create_topic("in", 2)
+    client.publish("in", [b"1", b"2"], partition=0)
+    client.publish("in", [b"4"], partition=1)
+    assert read(client, "out", 3)[-1] == b"7"
+    restore(client, "sum", checkpoint)
+    assert read(client, "out", 6)[-1] == b"7"
+
+
 def test_what_take_checkpoint_returned_is_restored_with_it(client: FsClient) -> None:
     create(client, "sum", Remembering)
     publish_and_read(client, [b"1", b"2", b"3"], 3)

@@ -99,7 +99,6 @@ configured("unknown Kafka property", lambda text: text.replace("input-type: embe
 configured("bad value of a Kafka property", lambda text: text.replace("input-type: embedded", KAFKA + "\n        fetch.wait.max.ms: 5s"))
 TWO_DECIDERS = "topic: out\n  - output-type: kafka\n    bootstrap_servers: kafka:9092\n    topic: out"
 configured("exactly-once where it cannot be kept", lambda text: text.replace("topic: out", TWO_DECIDERS) + "delivery: exactly-once\n")
-configured("several instances that retain checkpoints", lambda text: text + "parallelism: 2\nenable_checkpoint: true\n")
 configured(
     "several instances that write a file",
     lambda text: text.replace("output-type: embedded\n    topic: out", "output-type: file\n    path: out") + "parallelism: 2\n",

@@ -85,20 +85,41 @@ def test_a_full_disk_below_the_state_is_waited_out(server: Server, kafka: Kafka)
         assert status(client, "counter") == "RUNNING"
 
 
-def test_a_full_disk_below_the_embedded_log_is_said_and_loses_nothing(server: Server) -> None:
-    events = make_events(2_000)
+@pytest.mark.parametrize("restarted", [False, True], ids=["fresh", "restarted"])
+def test_a_full_disk_below_the_embedded_log_is_waited_out(server: Server, restarted: bool) -> None:
+    """Writes are refused with the reason, what is there can be read, and both go on when there is room again."""
+    events = make_events(3_000)
     with server.client() as client:
-        create(client, "counter", Counter, restart={"max_attempts": 1})
+        create(client, "counter", Counter, restart={"max_attempts": 100, "backoff_max_ms": 200})
         client.publish("in", events[:1_000])
         assert len(read(client, "out", 1_000)) == 1_000
+    if restarted:
+        # Then all that is there lies in tables, and the log that the write fails in is empty.
+        server.stop()
+        server.start()
+    with server.client() as client:
         let_files_grow(server, 1)
-        with pytest.raises(ServerError, match="until the server starts again"):
-            client.publish("in", events[1_000:])
+        for _ in range(2):
+            with pytest.raises(ServerError, match="none is taken until .* can be written again") as refused:
+                client.publish("in", events[1_000:2_000])
+            assert str(server.home / "data" / "embedded") in str(refused.value)
+        assert len(read(client, "out", 1_000)) == 1_000
+        let_files_grow(server, resource.RLIM_INFINITY)
+
+        def published() -> bool:
+            try:
+                client.publish("in", events[1_000:2_000])
+            except ServerError:
+                return False
+            return True
+
+        wait_for(published, "it takes writes again")
+        assert [json.loads(value) for value in read(client, "out", 2_000)] == expected_outputs(events[:2_000])
+        assert status(client, "counter") == "RUNNING"
     server.kill()
     with server.start().client() as client:
-        wait_for(lambda: status(client, "counter") == "RUNNING", "the function runs again")
-        client.publish("in", events[1_000:])
-        assert [json.loads(value) for value in read(client, "out", 2_000)] == expected_outputs(events)
+        client.publish("in", events[2_000:])
+        assert [json.loads(value) for value in read(client, "out", 3_000)] == expected_outputs(events)
 
 
 @pytest.mark.parametrize("pattern", ["*.sst", "MANIFEST-*", "CURRENT", "*.log"])

@@ -322,6 +322,30 @@ def test_a_broker_that_dies_and_returns_is_waited_for(kafka: Kafka, client: FsCl
     assert (about.status, about.reason, about.restarts) == ("RUNNING", "", 0)
 
 
+def test_waiting_for_a_broker_that_is_gone_costs_next_to_nothing(kafka: Kafka, server: Server, client: FsClient, topic: str) -> None:
+    # librdkafka looked for the broker on two threads without a pause, for as long as a question of ours was open.
+    kafka.create_topic(f"{topic}-in")
+    kafka.create_topic(f"{topic}-out")
+    names = {"by-group": None, "by-partition": 0}
+    for name, partition in names.items():
+        config = job(kafka, name, f"{topic}-in", f"{topic}-out", partition, group=f"{topic}-{name}")
+        client.create_python_function_from_config(config, Remembering)
+    kafka.produce(f"{topic}-in", [b"1"])
+    assert len(kafka.consume(f"{topic}-out", 2)) == 2
+    kafka.stop()
+    try:
+        for name in names:
+            what_it_waits_for(client, name)
+        before = server.cpu_seconds()
+        time.sleep(2)
+        assert server.cpu_seconds() - before < 0.4
+    finally:
+        kafka.start()
+    wait_for(lambda: not any(client.describe_function(name).reason for name in names), "both are back", timeout=5)
+    kafka.produce(f"{topic}-in", [b"1"])
+    assert len(kafka.consume(f"{topic}-out", 4)) == 4
+
+
 def test_a_topic_that_is_not_there_is_waited_for(kafka: Kafka, client: FsClient, topic: str) -> None:
     kafka.create_topic(f"{topic}-out")
     client.create_python_function_from_config(job(kafka, "sum", f"{topic}-in", f"{topic}-out"), Remembering)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -123,6 +124,18 @@ def test_bytes_of_take_checkpoint_have_a_limit(server: Server, client: FsClient)
     assert told(server, "limit_refusals_total", "takes", "checkpoint_mb") == 2
 
 
+def test_an_error_of_ten_megabytes_is_told_cut_with_its_traceback(server: Server, client: FsClient) -> None:
+    # There is no memory for more than a few copies of it. It was told as "could not be described", or without its traceback.
+    create(client, "long", Exceeding, limits={"memory_mb": 64}, restart={"max_attempts": 0})
+    client.publish("in", [b"over message"])
+    wait_for(lambda: status(client, "long") == "FAILED", "it failed")
+    error = client.describe_function("long").last_error
+    assert "ValueError: xxx" in error and "in message" in error and "exceeding.py" in error
+    left_out = re.findall(r"\n\.\.\. (\d+) bytes left out \.\.\.\n", error)
+    assert len(left_out) == 2 and all(10_000_000 - 8192 <= int(count) < 10_000_000 for count in left_out)
+    assert "[cut]" not in error
+
+
 def test_payloads_and_answers_of_custom_have_a_limit(server: Server, client: FsClient) -> None:
     create(client, "asked", Exceeding, limits={"custom_mb": 1})
     assert client.call_function("asked", b"x" * (1 << 20)) == b"1048576"
@@ -176,6 +189,22 @@ def test_only_the_function_over_its_time_is_interrupted_and_within_a_second(serv
     assert client.describe_function("beside").restarts == 0
 
 
+# As docs/configuration.md has them.
+DEFAULTS = {
+    "memory_mb": 256,
+    "process_timeout_ms": 30_000,
+    "batch_timeout_ms": 30_000,
+    "output_mb": 64,
+    "custom_mb": 4,
+    "checkpoint_mb": 64,
+    "state_mb": 10_240,
+    "stores": 1000,
+    "iterators": 1000,
+    "log_mb": 16,
+    "log_lines_per_second": 1000,
+    "log_kb_per_second": 1024,
+}
+
 SMALL: dict[str, object] = {
     "functions": 3,
     "running_functions": 2,
@@ -196,6 +225,8 @@ def test_limits_of_the_server(tmp_path: Path) -> None:
         # A default that is more than the cap is lowered to it.
         create(client, "one", Talking)
         assert value(scrape(server), "function_stream_function_memory_limit_bytes", function="one") == 200 << 20
+        lowered = {"memory_mb": 200, "process_timeout_ms": 5000, "state_mb": 100}
+        assert client.describe_function("one").limits == {**DEFAULTS, **lowered}
         with pytest.raises(BadRequestError) as refused:
             create(client, "two", Talking, limits={"memory_mb": 201})
         assert "limits.memory_mb (line " in str(refused.value) and "limits.per_function.memory_mb" in str(refused.value)
@@ -203,7 +234,8 @@ def test_limits_of_the_server(tmp_path: Path) -> None:
 
         with pytest.raises(ResourceExhaustedError, match="limits.total_memory_mb of the server is 300"):
             create(client, "two", Talking, limits={"memory_mb": 101})
-        create(client, "two", Talking, limits={"memory_mb": 64})
+        create(client, "two", Talking, limits={"memory_mb": 64, "log_mb": 3})
+        assert client.describe_function("two").limits == {**DEFAULTS, **lowered, "memory_mb": 64, "log_mb": 3}
         with pytest.raises(ResourceExhaustedError, match="2 functions run.*limits.running_functions"):
             create(client, "three", Talking, limits={"memory_mb": 32})
         assert value(scrape(server), "function_stream_limit_used_ratio", limit="running_functions") == 1

@@ -269,7 +269,7 @@ def test_the_command_shows_logs_and_a_description(server: Server, client: FsClie
     assert fs("logs", "talk", "-n", "1").endswith("INFO message 1 \\x1b[2J\n")
     assert [json.loads(line)["text"] for line in fs("logs", "talk", "--json").splitlines()] == ["up", r"message 1 \x1b[2J"]
     told = fs("describe", "talk")
-    for part in ("RUNNING since", "per message", "lag 0", "memory"):
+    for part in ("RUNNING since", "per message", "lag 0", "memory", "memory_mb 256, process_timeout_ms 30000"):
         assert part in told, told
 
 

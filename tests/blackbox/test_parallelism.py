@@ -267,19 +267,11 @@ def test_co_partitioned_inputs_meet_in_one_instance(client: FsClient) -> None:
 
 
 def test_what_cannot_be_is_refused_by_name(client: FsClient) -> None:
-    built = config("job")
-    built.enable_checkpoint = True
-    with pytest.raises(ServerError, match=r"parallelism .*enable_checkpoint: false") as refused:
-        client.create_python_function_from_config(built, Forward)
-    assert refused.value.status_code == 501
     to_file = config("job")
     to_file.outputs[:] = [FileOutput("out.txt").data]
     with pytest.raises(BadRequestError, match=r"parallelism \(line \d+\): 2 instances cannot write outputs\[0\]"):
         client.create_python_function_from_config(to_file, Forward)
     client.create_python_function_from_config(config("job"), Forward)
-    with pytest.raises(ServerError, match="2 instances") as refused:
-        client.create_checkpoint("job")
-    assert refused.value.status_code == 501
     client.create_topic("in", PARTITIONS)
     client.create_topic("in", PARTITIONS)
     with pytest.raises(ConflictError, match="with 4 partition"):

@@ -16,10 +16,26 @@ from functions.forwarding import Forward
 from functions.hostile.running import Loops
 from functions.talking import Talking
 from support.kafka import Kafka
-from support.server import Server, ServerFailed
+from support.server import Server, ServerFailed, ends_what_it_starts
 from support.topics import create, read
 from support.wait import wait_for
 from test_faults import damage
+
+
+def test_what_a_failed_test_leaves_running_is_ended(tmp_path: Path) -> None:
+    # A test of deaths whose server did not die left it behind, with its broker's address, for the rest of the session.
+    server = Server(tmp_path / "server")
+    pids = []
+
+    def fails() -> None:
+        with ends_what_it_starts():
+            pids.append(server.start().pid)
+            server.wait_dead(timeout=0)
+
+    with pytest.raises(subprocess.TimeoutExpired):
+        fails()
+    assert not server.is_started()
+    assert not Path(f"/proc/{pids[0]}").exists()
 
 
 def test_foreign_sections_are_accepted_with_a_warning(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def main() -> int:
     kinds = arguments.only or list(KINDS)
     folder = Path(tempfile.mkdtemp(prefix=f"chaos-{seed}-"))
     _say(f"chaos: seed {seed}, {arguments.minutes:g} minutes, {', '.join(kinds)}; logs in {folder}")
-    plan = random_plan(seed, len(kinds), kinds != ["embedded"], arguments.sabotage)
+    plan = random_plan(seed, len(kinds), any(KINDS[kind].is_kafka for kind in kinds), arguments.sabotage)
     run = Run(plan, kinds, folder, arguments.minutes * 60, _say)
     watchdog = threading.Timer(arguments.minutes * 60 + _EXTRA_S, _give_up, (run,))
     watchdog.daemon = True
@@ -59,8 +59,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./dev chaos", description=__doc__)
     parser.add_argument("--minutes", type=float, default=15.0, help="how long (default: 15)")
     parser.add_argument("--seed", type=int, help="the run to make again (default: a new one, printed)")
-    parser.add_argument("--only", action="append", choices=KINDS, help="this kind of function; may be repeated (default: all)")
-    parser.add_argument("--sabotage", default="", help="break the protocol on purpose: skip-prepare, commit-state-first, ignore-marker")
+    parser.add_argument("--only", action="append", choices=list(KINDS), help="this kind of function; may be repeated (default: all)")
+    names = "skip-prepare, commit-state-first, ignore-marker, restore-in-part"
+    parser.add_argument("--sabotage", default="", help=f"break the protocol on purpose: {names}")
     parser.add_argument("--keep", action="store_true", help="keep the folder also where nothing differs")
     return parser.parse_args()
 

@@ -1,4 +1,7 @@
-"""From Kafka to Kafka: several partitions, by the group's protocol or named one by one; outputs are read with read_committed."""
+"""From Kafka to Kafka: several partitions, by the group's protocol, shared out among instances, or named one by one.
+
+Outputs are read with read_committed.
+"""
 
 from __future__ import annotations
 
@@ -37,17 +40,17 @@ class KafkaPipeline(Pipeline):
         recoveries: Recoveries,
         broker: Kafka,
         is_by_group: bool,
+        parallelism: int,
         log_file: Path,
     ) -> None:
         super().__init__(name, plan, partitions, connect, differences, recoveries)
         self._broker = broker
         self._is_by_group = is_by_group
+        self._parallelism = parallelism
         self._chance = random.Random(f"{self.seed}/partitions")
         self._handed = [0] * partitions
         self._acknowledged = [0] * partitions
         self._ends_seen: set[int] = set()
-        broker.create_topic(f"{name}-in", partitions)
-        broker.create_topic(f"{name}-out", OUTPUT_PARTITIONS)
         self._logger = logging.getLogger(f"chaos.{name}")
         self._logger.propagate = False
         self._logger.addHandler(logging.FileHandler(log_file))
@@ -64,6 +67,10 @@ class KafkaPipeline(Pipeline):
             logger=self._logger,
         )
 
+    def prepare(self, client: FsClient) -> None:
+        self._broker.create_topic(f"{self.name}-in", len(self.scripts))
+        self._broker.create_topic(f"{self.name}-out", OUTPUT_PARTITIONS)
+
     def configuration(self) -> WasmTaskConfig:
         servers, topic, group = self._broker.bootstrap_servers, f"{self.name}-in", f"{self.name}-group"
         if self._is_by_group:
@@ -73,7 +80,8 @@ class KafkaPipeline(Pipeline):
         output = KafkaOutput(servers, f"{self.name}-out")
         for endpoint in (*inputs, output):
             endpoint.data.update(_QUICK)
-        config = WasmTaskBuilder().set_name(self.name).add_input_group(inputs).add_output(output).build()
+        builder = WasmTaskBuilder().set_name(self.name).set_parallelism(self._parallelism)
+        config = builder.add_input_group(inputs).add_output(output).build()
         config.options.update(OPTIONS, checkpoint_interval_seconds=0.1)
         return config
 

@@ -58,7 +58,7 @@ class Rewind:
 
 
 class Oracle:
-    """Of one function. take() is called by one reader; the rest by anyone."""
+    """Of one function. take() is called by one reader for each output partition; the rest by anyone."""
 
     def __init__(self, name: str, scripts: list[Script], differences: Differences) -> None:
         self.name = name

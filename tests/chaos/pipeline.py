@@ -58,11 +58,15 @@ class Pipeline(ABC):
         self._feeding_ends = threading.Event()
         self._reading_ends = threading.Event()
         self._threads = [
-            threading.Thread(target=self._guarded, args=(run,), name=f"{name} {what}", daemon=True)
+            threading.Thread(target=self.guarded, args=(run,), name=f"{name} {what}", daemon=True)
             for what, run in (("feed", self._feed), ("read", self._read))
         ]
 
     # What the kinds do.
+
+    @abstractmethod
+    def prepare(self, client: FsClient) -> None:
+        """Before the function is created."""
 
     @abstractmethod
     def configuration(self) -> WasmTaskConfig: ...
@@ -144,8 +148,9 @@ class Pipeline(ABC):
     def _read(self) -> None:
         self.read(self._reading_ends)
 
-    def _guarded(self, run: Callable[[], None]) -> None:
+    def guarded(self, run: Callable[..., None], *arguments: object) -> None:
+        """The body of a thread."""
         try:
-            run()
+            run(*arguments)
         except BaseException:
             self.trouble = f"{threading.current_thread().name}: {traceback.format_exc()}"

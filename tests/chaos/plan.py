@@ -66,8 +66,8 @@ def _lives(chance: random.Random, pipelines: int, has_broker: bool) -> Iterator[
         name = chance.choice(names) if chance.random() < 0.6 else ""
         passes = int(chance.expovariate(1 / 15)) + 1
         actions = []
-        if name.startswith("restore-"):  # passed by a restore only
-            seconds, passes = seconds + 2.0, 1
+        if name.startswith("restore-"):  # passed by a restore only, some of them once for each instance
+            seconds, passes = seconds + 2.0, chance.choice((1, 1, 2))
             actions.append(Action(chance.uniform(0.0, 1.0), "restore", chance.randrange(pipelines), 0.0, chance.random()))
         elif name.startswith("retained-"):  # passed once a second
             seconds, passes = seconds + 1.0, passes % 3 + 1

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable
 
@@ -26,8 +27,24 @@ from .plan import Action, Life, Plan
 from .recoveries import Recoveries
 from .report import Report
 
-KINDS = ("embedded", "kafka-partitions", "kafka-group")
-PARTITIONS = {"embedded": 1, "kafka-partitions": 2, "kafka-group": 3}
+
+@dataclass(frozen=True)
+class Kind:
+    """Of a function: where it reads and writes, how many partitions it reads, and how many instances do that."""
+
+    is_kafka: bool
+    partitions: int
+    instances: int = 1
+    is_by_group: bool = False
+
+
+KINDS = {
+    "embedded": Kind(False, 1),
+    "embedded-parallel": Kind(False, 3, 2),
+    "kafka-partitions": Kind(True, 2),
+    "kafka-group": Kind(True, 3, is_by_group=True),
+    "kafka-parallel": Kind(True, 3, 2, is_by_group=True),
+}
 _CALL_S = 20.0
 _WATCH_S = 0.5
 _PROGRESS_S = 5.0
@@ -70,7 +87,7 @@ class Run:
         self._next_watch = 0.0
 
     def run(self) -> Report:
-        if any(kind != "embedded" for kind in self._kinds):
+        if any(KINDS[kind].is_kafka for kind in self._kinds):
             self.broker = Broker(Kafka(self.folder / "kafka"))
             self.broker.kafka.start()
         self.pipelines = [self._pipeline(kind) for kind in self._kinds]
@@ -78,6 +95,7 @@ class Run:
         self._listening()
         for pipeline in self.pipelines:
             try:
+                pipeline.prepare(self.client())
                 self.client().create_python_function_from_config(pipeline.configuration(), Ledger, timeout=60)
             except FsError as error:
                 raise RunnerFailed(f"{pipeline.name} was not created: {error}\n{self._last_words()}") from error
@@ -123,11 +141,18 @@ class Run:
 
     def _pipeline(self, kind: str) -> Pipeline:
         connect = lambda: self._client  # noqa: E731
-        common = (kind, self.plan, PARTITIONS[kind], connect, self.differences, self.recoveries)
-        if kind == "embedded":
-            return EmbeddedPipeline(*common)
+        about = KINDS[kind]
+        common = (kind, self.plan, about.partitions, connect, self.differences, self.recoveries)
+        if not about.is_kafka:
+            return EmbeddedPipeline(*common, parallelism=about.instances)
         assert self.broker is not None
-        return KafkaPipeline(*common, broker=self.broker.kafka, is_by_group=kind == "kafka-group", log_file=self.folder / "clients.log")
+        return KafkaPipeline(
+            *common,
+            broker=self.broker.kafka,
+            is_by_group=about.is_by_group,
+            parallelism=about.instances,
+            log_file=self.folder / "clients.log",
+        )
 
     # A life of the server
 

@@ -36,7 +36,9 @@ absl::Status EmbeddedSource::OpenPartitions() {
   if (before != 0 && partitions_.size() == before) return absl::OkStatus();
   std::vector<int32_t> numbers;
   for (const auto& partition : partitions_) {
-    if (partition->number < count) numbers.push_back(partition->number);
+    if (partition->number >= count) continue;
+    numbers.push_back(partition->number);
+    if (!resume_.contains(partition->number)) listener_->OnBegin(partition->number, partition->position);
   }
   listener_->OnPartitions(numbers);
   return absl::OkStatus();
@@ -60,7 +62,10 @@ absl::Status EmbeddedSource::OpenPartition(int32_t number) {
           topic_, number, partition->position, extent.end_offset);
     }
   } else {
-    FS_ASSIGN_OR_RETURN(const std::optional<int64_t> of_group, log_.ReadGroupPosition(group_, Place(*partition)));
+    std::optional<int64_t> of_group;
+    if (!listener_->is_restored()) {
+      FS_ASSIGN_OR_RETURN(of_group, log_.ReadGroupPosition(group_, Place(*partition)));
+    }
     partition->position = of_group && *of_group <= extent.end_offset ? *of_group : ResetPosition(extent);
   }
   partitions_.push_back(std::move(partition));

@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "connector/embedded/log_keys.h"
+#include "connector/embedded/wal_check.h"
 #include "stored_log.pb.h"
 
 namespace fs::connector::embedded {
@@ -52,21 +53,29 @@ Log::~Log() {
   }
   retention_.Join();
   // Positions that were only noted. If the disk refuses them, the functions still have their own.
-  if (database_ != nullptr) {
-    bool has_noted = false;
-    {
-      absl::MutexLock lock(&mutex_);
-      has_noted = !noted_.empty();
-    }
-    if (has_noted) Write([](Stage&) { return absl::OkStatus(); }).IgnoreError();
+  bool has_noted = false;
+  {
+    absl::MutexLock lock(&mutex_);
+    has_noted = !noted_.empty();
   }
+  if (has_noted) Write([](Stage&) { return absl::OkStatus(); }).IgnoreError();
 }
 
 absl::Status Log::Open() {
-  rocksdb::Env* const env = options_.in_memory ? memory_env_.get() : rocksdb::Env::Default();
-  FS_ASSIGN_OR_RETURN(DatabaseFolder claim, DatabaseFolder::Claim(options_.folder, env));
+  FS_ASSIGN_OR_RETURN(DatabaseFolder claim, DatabaseFolder::Claim(options_.folder, env()));
   folder_.emplace(std::move(claim));
-  rocksdb::Options options = DatabaseOptions(env);
+  {
+    absl::MutexLock write_lock(&write_mutex_);
+    absl::MutexLock lock(&database_mutex_);
+    FS_RETURN_IF_ERROR(OpenDatabase());
+  }
+  FS_ASSIGN_OR_RETURN(retention_, Thread::Start("log-retention", [this] { RunRetention(); }));
+  return absl::OkStatus();
+}
+
+absl::Status Log::OpenDatabase() {
+  if (!options_.in_memory) FS_RETURN_IF_ERROR(CheckWriteAheadLogs(folder_->path()));
+  rocksdb::Options options = DatabaseOptions(env());
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = rocksdb::NewLRUCache(options_.block_cache_bytes);
   table.format_version = 5;
@@ -80,9 +89,7 @@ absl::Status Log::Open() {
   const rocksdb::Status status = rocksdb::DB::Open(options, folder_->path().native(), &database);
   if (!status.ok()) return folder_->OpenError(status);
   database_.reset(database);
-  FS_RETURN_IF_ERROR(LoadMeta());
-  FS_ASSIGN_OR_RETURN(retention_, Thread::Start("log-retention", [this] { RunRetention(); }));
-  return absl::OkStatus();
+  return LoadMeta();
 }
 
 absl::Status Log::LoadTopic(std::string_view name, std::string_view value) {
@@ -94,22 +101,22 @@ absl::Status Log::LoadTopic(std::string_view name, std::string_view value) {
   if (!place || topic.partitions() > static_cast<uint32_t>(kMostPartitions)) {
     return DataLoss("{}: the entry of a partition is damaged", options_.folder.native());
   }
-  auto loaded = std::make_shared<Topic>(TopicPartition(place->first, place->second));
+  const std::shared_ptr<Topic> loaded = MakeTopic({place->first, place->second});
   loaded->number = topic.number();
+  last_topic_number_ = std::max(last_topic_number_, topic.number());
+  absl::MutexLock lock(&mutex_);
   loaded->extent = {!topic.is_deleted(), topic.first_offset(), topic.end_offset(), topic.bytes(),
                     static_cast<int32_t>(std::max(topic.partitions(), uint32_t{1}))};
-  {
-    absl::MutexLock lock(&write_mutex_);
-    last_topic_number_ = std::max(last_topic_number_, topic.number());
-  }
-  absl::MutexLock lock(&mutex_);
-  topics_.emplace(name, loaded);
   if (!topic.is_deleted()) AskForTrim(loaded);
   return absl::OkStatus();
 }
 
 absl::Status Log::LoadMeta() {
   const std::string& folder = options_.folder.native();
+  {
+    absl::MutexLock lock(&mutex_);
+    owners_.clear();
+  }
   rocksdb::ReadOptions options;
   const std::unique_ptr<rocksdb::Iterator> iterator(database_->NewIterator(options));
   bool is_empty = true;
@@ -128,7 +135,6 @@ absl::Status Log::LoadMeta() {
           return FailedPrecondition("{}: written by a newer server ({}, format {}); this one reads formats up to {}", folder,
                                     format.written_by(), format.version(), kFormat);
         }
-        absl::MutexLock lock(&write_mutex_);
         is_format_saved_ = true;
         break;
       }
@@ -136,7 +142,8 @@ absl::Status Log::LoadMeta() {
         const std::optional<int64_t> offset = DecodeOffset(value);
         if (!offset) return DataLoss("{}: the entry of a group's position is damaged", folder);
         absl::MutexLock lock(&mutex_);
-        group_positions_[std::string(key)] = *offset;
+        // What is only noted is newer.
+        if (!noted_.contains(std::string(key))) group_positions_[std::string(key)] = *offset;
         break;
       }
       case kOwnerMark: {
@@ -144,7 +151,6 @@ absl::Status Log::LoadMeta() {
         if (!owner.ParseFromArray(value.data(), static_cast<int>(value.size()))) {
           return DataLoss("{}: the entry of {} is damaged", folder, rest);
         }
-        absl::MutexLock write_lock(&write_mutex_);
         last_epoch_ = std::max(last_epoch_, owner.epoch());
         absl::MutexLock lock(&mutex_);
         owners_[std::string(rest)] = {owner.epoch(), owner.has_note() ? std::optional(owner.note()) : std::nullopt};
@@ -163,7 +169,6 @@ absl::Status Log::LoadMeta() {
     iterator->Next();
   }
   FS_RETURN_IF_ERROR(RocksDbError(iterator->status(), options_.folder));
-  absl::MutexLock lock(&write_mutex_);
   if (!is_empty && !is_format_saved_) return DataLoss("{}: the format's entry is missing", folder);
   return absl::OkStatus();
 }
@@ -225,6 +230,8 @@ absl::StatusOr<bool> Log::ReadBlocks(uint32_t number, int64_t from, size_t max_r
   const std::string upper = RecordKey(number, result.end_offset);
   const rocksdb::Slice lower_slice(lower);
   const rocksdb::Slice upper_slice(upper);
+  absl::ReaderMutexLock database_lock(&database_mutex_);
+  FS_RETURN_IF_ERROR(CheckOpen());
   rocksdb::ReadOptions options;
   options.iterate_lower_bound = &lower_slice;
   options.iterate_upper_bound = &upper_slice;

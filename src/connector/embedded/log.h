@@ -1,13 +1,18 @@
 // EmbeddedLog as it is built: one RocksDB, one line of writers. Header of the folder itself; users include embedded_log.h.
 //
-// Three locks, taken in this order: write_mutex_ (one write at a time, held while the disk syncs), mutex_ (what readers see, short), and a
-// topic's subscribers_mutex (while its subscribers are called). queue_mutex_ stands alone. A write is a function that stages its changes;
-// whoever gets write_mutex_ performs all that wait, in one batch.
+// Four locks, taken in this order: write_mutex_ (one write at a time, held while the disk syncs), database_mutex_ (readers share it;
+// alone with it, the database is closed and opened again), mutex_ (what readers see, short), and a topic's subscribers_mutex (while its
+// subscribers are called). queue_mutex_ and trim_mutex_ stand alone. A write is a function that stages its changes; whoever gets
+// write_mutex_ performs all that wait, in one batch.
+//
+// After a write that failed nobody knows whether it survived, here or in RocksDB: the next writes close the database and open it again, as
+// a new server would, as soon as its folder takes writes.
 #ifndef FUNCTION_STREAM_CONNECTOR_EMBEDDED_LOG_H_
 #define FUNCTION_STREAM_CONNECTOR_EMBEDDED_LOG_H_
 
 #include <absl/base/thread_annotations.h>
 #include <absl/synchronization/mutex.h>
+#include <absl/time/time.h>
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
 #include <rocksdb/write_batch.h>
@@ -96,8 +101,14 @@ class Log final : public EmbeddedLog {
     bool is_done = false;  // under write_mutex_
   };
 
-  absl::Status LoadMeta();
-  absl::Status LoadTopic(std::string_view name, std::string_view value);
+  [[nodiscard]] rocksdb::Env* env() const { return options_.in_memory ? memory_env_.get() : rocksdb::Env::Default(); }
+  // Opens the database and loads what it says of topics, groups and owners, over what is known of them.
+  absl::Status OpenDatabase() ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_, database_mutex_) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status LoadMeta() ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_, database_mutex_) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status LoadTopic(std::string_view name, std::string_view value) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  // kUnavailable: it was closed after a failed write and could not be opened again yet.
+  [[nodiscard]] absl::Status CheckOpen() const ABSL_SHARED_LOCKS_REQUIRED(database_mutex_);
 
   [[nodiscard]] std::shared_ptr<Topic> FindTopic(const TopicPartition& place) const ABSL_LOCKS_EXCLUDED(mutex_);
   [[nodiscard]] std::shared_ptr<Topic> MakeTopic(const TopicPartition& place) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -109,6 +120,10 @@ class Log final : public EmbeddedLog {
   // ---- Writing (log_writer.cc). A change that fails leaves the stage as it was.
   absl::Status Write(Change change) ABSL_LOCKS_EXCLUDED(write_mutex_);
   void Perform(const std::deque<Request*>& requests) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
+  // After a failed write: opens the database again where its folder takes writes now, not more often than now and then.
+  void Heal() ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_) ABSL_LOCKS_EXCLUDED(database_mutex_, mutex_);
+  void Failed(const Stage& stage, const rocksdb::Status& reason) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
+  void WakeAll() ABSL_LOCKS_EXCLUDED(mutex_);
   void Fill(Stage& stage) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
   void Apply(const Stage& stage) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
   Extent& Staged(Stage& stage, const std::shared_ptr<Topic>& topic) const;
@@ -129,6 +144,8 @@ class Log final : public EmbeddedLog {
   const Options options_;
   std::unique_ptr<rocksdb::Env> memory_env_;
   std::optional<DatabaseFolder> folder_;
+  mutable absl::Mutex database_mutex_;
+  // Changed under both locks, so that either is enough to use it. Null: closed after a failed write.
   std::unique_ptr<rocksdb::DB> database_;
 
   mutable absl::Mutex mutex_;
@@ -139,6 +156,7 @@ class Log final : public EmbeddedLog {
 
   absl::Mutex write_mutex_;
   absl::Status failed_ ABSL_GUARDED_BY(write_mutex_);
+  absl::Time heal_due_ ABSL_GUARDED_BY(write_mutex_) = absl::InfinitePast();
   bool is_format_saved_ ABSL_GUARDED_BY(write_mutex_) = false;
   uint32_t last_topic_number_ ABSL_GUARDED_BY(write_mutex_) = 0;
   uint64_t last_epoch_ ABSL_GUARDED_BY(write_mutex_) = 0;

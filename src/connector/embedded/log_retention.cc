@@ -66,6 +66,8 @@ absl::Status Log::Trim(const std::shared_ptr<Topic>& topic) {
   int64_t first = before.first;
   uint64_t dropped_bytes = 0;
   {
+    absl::ReaderMutexLock lock(&database_mutex_);
+    FS_RETURN_IF_ERROR(CheckOpen());
     const std::unique_ptr<rocksdb::Iterator> iterator(database_->NewIterator(options));
     for (iterator->Seek(lower); iterator->Valid(); iterator->Next()) {
       const std::string_view value = View(iterator->value());
@@ -94,6 +96,8 @@ absl::Status Log::Trim(const std::shared_ptr<Topic>& topic) {
   const std::string end = RecordKey(topic->number, first);
   const rocksdb::Slice begin_slice(lower);
   const rocksdb::Slice end_slice(end);
+  absl::ReaderMutexLock lock(&database_mutex_);
+  FS_RETURN_IF_ERROR(CheckOpen());
   return RocksDbError(rocksdb::DeleteFilesInRange(database_.get(), database_->DefaultColumnFamily(), &begin_slice, &end_slice, false),
                       options_.folder);
 }

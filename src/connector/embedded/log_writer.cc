@@ -36,6 +36,7 @@ absl::Status Log::Write(Change change) {
 }
 
 void Log::Perform(const std::deque<Request*>& requests) {
+  if (!failed_.ok()) Heal();
   Stage stage;
   bool has_work = false;
   for (Request* request : requests) {
@@ -49,8 +50,7 @@ void Log::Perform(const std::deque<Request*>& requests) {
   options.sync = !options_.in_memory;
   const rocksdb::Status written = database_->Write(options, &stage.batch);
   if (!written.ok()) {
-    failed_ = Unavailable("embedded log: a write failed, and no more are taken until the server starts again: {}",
-                          Message(RocksDbError(written, options_.folder)));
+    Failed(stage, written);
     for (Request* request : requests) {
       if (request->outcome.ok()) request->outcome = failed_;
     }

@@ -89,7 +89,7 @@ absl::Status Assignment::Serve() {
   BeginFetching();
   const std::vector<int32_t> asked = In(Phase::kAsked);
   is_settled_ = asked.empty() && In(Phase::kFound).empty();
-  if (!asked.empty() && !probe_.is_under_way() && SteadyNow() >= ask_again_) probe_.Ask(asked);
+  if (!asked.empty() && !probe_.is_under_way() && SteadyNow() >= ask_again_ && client_.HasBroker()) probe_.Ask(asked);
   return is_settled_ ? absl::OkStatus() : waiting_;
 }
 

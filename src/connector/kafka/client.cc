@@ -15,6 +15,7 @@ constexpr int kLogLines = 10;
 constexpr absl::Duration kLogWindow = absl::Seconds(10);
 // An abort that takes longer is left to the next owner of the transactional.id, or to the broker.
 constexpr int kAbortTimeoutMs = 5000;
+constexpr const char* kInterceptor = "function-stream";
 
 class LogLimit {
  public:
@@ -49,6 +50,7 @@ struct Client::Core {
   ClientHandler* handler = nullptr;  // used in the owner's polls only; null once the owner is gone
   LogLimit log_limit;
   std::atomic<bool> is_wake_wanted{false};
+  std::atomic<int> connected_brokers{0};
   rd_kafka_t* client = nullptr;
   bool is_consumer = false;
   bool abort_at_end = false;
@@ -93,6 +95,24 @@ struct Client::Core {
     } else {
       observe::LogDebug("{}: kafka {}: {}: {}", core->name.owner, core->name.cluster, facility, text);
     }
+  }
+
+  static rd_kafka_resp_err_t OnNewClient(rd_kafka_t* client, const rd_kafka_conf_t*, void* opaque, char*, size_t) noexcept {
+    return rd_kafka_interceptor_add_on_broker_state_change(client, kInterceptor, &Core::OnBrokerState, opaque);
+  }
+
+  // On the thread of the broker, which has one for its whole life: so whether it was connected is the thread's to know. A broker that is
+  // added tells INIT on somebody else's.
+  static rd_kafka_resp_err_t OnBrokerState(rd_kafka_t*, int32_t, const char*, const char* name, int, const char* state,
+                                           void* opaque) noexcept {
+    thread_local bool is_connected = false;
+    const std::string_view entered = state;
+    // Without a name: the client's own queue of records that have no broker yet, which is always "up".
+    if (*name == '\0' || (entered != "UP" && entered != "DOWN") || is_connected == (entered == "UP")) return RD_KAFKA_RESP_ERR_NO_ERROR;
+    is_connected = entered == "UP";
+    Core& core = Of(opaque);
+    if (core.connected_brokers.fetch_add(is_connected ? 1 : -1) == 0) core.waker->Wake();
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
   }
 
   static void OnErrorEvent(rd_kafka_t*, int error, const char* reason, void* opaque) noexcept {
@@ -140,6 +160,7 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Open(rd_kafka_type_t type, RdKaf
   rd_kafka_conf_set_opaque(conf.get(), core.get());
   rd_kafka_conf_set_log_cb(conf.get(), &Core::OnLog);
   rd_kafka_conf_set_error_cb(conf.get(), &Core::OnErrorEvent);
+  rd_kafka_conf_interceptor_add_on_new(conf.get(), kInterceptor, &Core::OnNewClient, core.get());
   if (core->is_consumer) {
     rd_kafka_conf_set_rebalance_cb(conf.get(), &Core::OnRebalanceEvent);
     rd_kafka_conf_set_offset_commit_cb(conf.get(), &Core::OnCommitted);
@@ -168,6 +189,8 @@ rd_kafka_t* Client::get() const { return core_->client; }
 const std::string& Client::owner() const { return core_->name.owner; }
 
 const std::string& Client::cluster() const { return core_->name.cluster; }
+
+bool Client::HasBroker() const { return core_->connected_brokers.load() > 0; }
 
 rd_kafka_queue_t* Client::Watch(RdKafkaQueue queue) {
   rd_kafka_queue_cb_event_enable(queue.get(), &Core::OnArrival, core_.get());

@@ -1,8 +1,8 @@
 // One librdkafka client with its callbacks, its log and its end.
 //
-// Owned by a source or a producer and used on their instance's thread. librdkafka's own threads call only the log and the wake; everything
-// else (errors, rebalances, delivery reports) is called from within the owner's polls, through ClientHandler. Destruction returns at once:
-// the client closes in the graveyard, and its handler is never called again.
+// Owned by a source or a producer and used on their instance's thread. librdkafka's own threads call only the log, the wake and the count
+// of brokers; everything else (errors, rebalances, delivery reports) is called from within the owner's polls, through ClientHandler.
+// Destruction returns at once: the client closes in the graveyard, and its handler is never called again.
 #ifndef FUNCTION_STREAM_CONNECTOR_KAFKA_CLIENT_H_
 #define FUNCTION_STREAM_CONNECTOR_KAFKA_CLIENT_H_
 
@@ -50,6 +50,9 @@ class Client {
   [[nodiscard]] rd_kafka_t* get() const;
   [[nodiscard]] const std::string& owner() const;
   [[nodiscard]] const std::string& cluster() const;
+  // Whether a broker is connected, of the cluster's or a coordinator; the first one that is wakes the instance. Who asks the cluster
+  // something (admin requests) asks only then: librdkafka 2.12.1 looks for a broker that is not there without a pause, on two threads.
+  [[nodiscard]] bool HasBroker() const;
 
   // From now on, what arrives in `queue` while it is empty wakes the instance. The client keeps the queue until its end.
   rd_kafka_queue_t* Watch(RdKafkaQueue queue);

@@ -90,6 +90,7 @@ absl::Status KafkaDecider::Commit(const Marker& marker, std::span<const Position
   if (!is_committing_) {
     FS_RETURN_IF_ERROR(producer_->Serve());
     FS_RETURN_IF_ERROR(FindPlaces(deadline));
+    FS_RETURN_IF_ERROR(AwaitBroker(deadline));
     FS_RETURN_IF_ERROR(producer_->BeginTransaction());
     FS_RETURN_IF_ERROR(SendOffsets(marker, positions));
     FailPoint("offsets-sent");
@@ -97,6 +98,18 @@ absl::Status KafkaDecider::Commit(const Marker& marker, std::span<const Position
     producer_->LeaveTransaction();
   }
   return CommitTransaction(deadline);
+}
+
+// Sending offsets cannot be called again, and without a broker it waits for far longer than it is told to: a stop would wait with it.
+absl::Status KafkaDecider::AwaitBroker(absl::Time deadline) {
+  while (!producer_->client().HasBroker()) {
+    if (SteadyNow() >= deadline) {
+      FS_RETURN_IF_ERROR(producer_->Serve());
+      return NotYet(fmt::format("Kafka at {} cannot be reached", producer_->client().cluster()));
+    }
+    absl::SleepFor(kPause);
+  }
+  return absl::OkStatus();
 }
 
 absl::Status KafkaDecider::FindPlaces(absl::Time deadline) {

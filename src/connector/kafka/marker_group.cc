@@ -13,6 +13,8 @@ namespace fs::connector::kafka {
 namespace {
 
 constexpr absl::Duration kPause = absl::Milliseconds(20);
+// How often to look whether there is a broker to be asked.
+constexpr int64_t kBrokerLookMs = 100;
 // Of a drop: the broker may still be ending the function's last transaction.
 constexpr absl::Duration kDeletePatience = absl::Seconds(10);
 constexpr absl::Duration kDeletePause = absl::Milliseconds(200);
@@ -89,8 +91,10 @@ void MarkerGroup::OnError(rd_kafka_resp_err_t error, std::string_view reason) no
 absl::StatusOr<std::optional<Marker>> MarkerGroup::Read(absl::Time deadline) {
   FS_RETURN_IF_ERROR(Connect());
   while (true) {
-    if (!is_under_way_) Ask();
-    const int64_t left_ms = std::max<int64_t>(absl::ToInt64Milliseconds(deadline - SteadyNow()), 0);
+    rd_kafka_poll(client_->get(), 0);  // OnError
+    if (!is_under_way_ && client_->HasBroker()) Ask();
+    int64_t left_ms = std::max<int64_t>(absl::ToInt64Milliseconds(deadline - SteadyNow()), 0);
+    if (!is_under_way_) left_ms = std::min(left_ms, kBrokerLookMs);
     std::optional<absl::StatusOr<std::optional<Marker>>> answer;
     if (const RdKafkaEvent event(rd_kafka_queue_poll(answers_, static_cast<int>(left_ms))); event != nullptr) {
       is_under_way_ = false;

@@ -28,7 +28,8 @@ class PositionProbe {
   // `group`: whose positions to ask for; nullopt: nobody's.
   PositionProbe(Client& client, std::string topic, std::optional<std::string> group);
 
-  // Sends the questions. The answers to earlier ones are never told: what they say may have changed.
+  // Sends the questions: to be called while a broker is connected (Client::HasBroker). The answers to earlier ones are never told: what
+  // they say may have changed.
   void Ask(const std::vector<int32_t>& partitions);
   void Forget();
   [[nodiscard]] bool is_under_way() const { return open_questions_ > 0; }

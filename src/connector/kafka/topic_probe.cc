@@ -17,16 +17,31 @@ TopicProbe::TopicProbe(Client& client, std::string topic)
 
 void TopicProbe::Ask() {
   if (is_under_way_ || SteadyNow() - asked_ < kInterval) return;
+  is_under_way_ = true;
+  is_sent_ = false;
+  asked_ = SteadyNow();
+  if (client_.HasBroker()) Send();
+}
+
+void TopicProbe::Send() {
   const char* name = topic_.c_str();
   const RdKafkaTopicNames names(rd_kafka_TopicCollection_of_topic_names(&name, 1));
   const RdKafkaAdminOptions options = AdminOptionsFor(*client_.get(), RD_KAFKA_ADMIN_OP_DESCRIBETOPICS);
   rd_kafka_DescribeTopics(client_.get(), names.get(), options.get(), answers_);
-  is_under_way_ = true;
-  asked_ = SteadyNow();
+  is_sent_ = true;
 }
 
 std::optional<absl::StatusOr<size_t>> TopicProbe::TakeAnswer() {
   if (!is_under_way_) return std::nullopt;
+  if (!is_sent_) {
+    if (client_.HasBroker()) {
+      Send();
+    } else if (SteadyNow() - asked_ > absl::Milliseconds(kAdminTimeoutMs)) {
+      is_under_way_ = false;
+      return Unavailable("Kafka at {} cannot be reached", client_.cluster());
+    }
+    return std::nullopt;
+  }
   const RdKafkaEvent event(rd_kafka_queue_poll(answers_, 0));
   if (event == nullptr) return std::nullopt;
   is_under_way_ = false;

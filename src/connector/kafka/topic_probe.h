@@ -18,19 +18,21 @@ class TopicProbe {
  public:
   TopicProbe(Client& client, std::string topic);
 
-  // Sends a question, unless one is under way or the last was less than a second ago.
+  // Asks, unless a question is under way or the last was less than a second ago. It waits for a broker before it is sent.
   void Ask();
   // The answer, once: the number of partitions; kNotFound: no such topic; kFailedPrecondition: not allowed to see it; kUnavailable: no
   // answer.
   std::optional<absl::StatusOr<size_t>> TakeAnswer();
 
  private:
+  void Send();
   absl::StatusOr<size_t> Read(rd_kafka_event_t& event) const;
 
   Client& client_;
   const std::string topic_;
   rd_kafka_queue_t* answers_;
   bool is_under_way_ = false;
+  bool is_sent_ = false;
   absl::Time asked_ = absl::InfinitePast();
 };
 

@@ -24,6 +24,9 @@ class Exceeding(FSProcessorDriver):
         while True:
             self.held.append(bytearray(1 << 20))
 
+    def message(self, ctx: Context) -> None:
+        raise ValueError("x" * 10_000_000)
+
     def loop(self, ctx: Context) -> None:
         while True:
             try:

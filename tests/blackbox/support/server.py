@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
 import subprocess
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -15,6 +17,19 @@ from fs_client import FsClient
 
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 15.0
+
+_running: set[Server] = set()
+
+
+@contextlib.contextmanager
+def ends_what_it_starts() -> Iterator[None]:
+    """Kills the servers that the block started and left running, however it ended."""
+    before = set(_running)
+    try:
+        yield
+    finally:
+        for left in _running - before:
+            left.kill()
 
 
 class ServerFailed(Exception):
@@ -84,6 +99,7 @@ class Server:
         http = re.search(r"http on \S+:(\d+)", line)
         self.http_port = int(http.group(1)) if http else 0
         self._process = process
+        _running.add(self)
         return self
 
     def _drain(self, stream: object) -> None:
@@ -97,6 +113,11 @@ class Server:
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid
+
+    def cpu_seconds(self) -> float:
+        """What all its threads have used since its start."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def is_started(self) -> bool:
         """It was started, and its end has not been asked for or noticed yet."""
@@ -139,6 +160,7 @@ class Server:
         assert self._process is not None and self._process.stdout is not None
         self._process.stdout.close()
         self._process = None
+        _running.discard(self)
 
     def client(self) -> FsClient:
         return FsClient(host="127.0.0.1", port=self.port)

@@ -300,7 +300,11 @@ def test_a_closed_client_says_so_and_leaves_a_given_channel_open(server: Server)
             assert client.list_topics() == []
         with pytest.raises(ClientError, match="the client is closed"):
             client.list_topics()
-        assert FsClient(channel=channel).list_topics() == []
+        client = FsClient(channel=channel)
+        assert client.list_topics() == []
+    for call in (client.list_topics, lambda: list(client.subscribe("t", offset=0)), lambda: client.publish("t", b"x")):
+        with pytest.raises(ClientError, match="the channel is closed"):
+            call()
 
 
 def test_describe(client: FsClient, server: Server) -> None:

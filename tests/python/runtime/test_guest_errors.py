@@ -1,5 +1,6 @@
 """What user code raises comes back as data: type, message, and a traceback with the user's files and lines."""
 
+import re
 import textwrap
 
 import pytest
@@ -138,9 +139,50 @@ def test_long_texts_are_cut_in_the_middle_with_a_mark(guest):
     assert guest.process(b"x") == USER_ERROR
     report = guest.report()
     assert report.message.startswith("beginxxx") and report.message.endswith("xxxend")
-    assert "bytes left out" in report.message
-    assert 60000 < len(report.message) <= 65536
+    shown = report.message.count("x") + len("beginend")
+    assert f"\n... {10_000_008 - shown} bytes left out ...\n" in report.message
+    assert 8000 < len(report.message) <= 8192
+    # What is too long is cut where it stands, so that the traceback beside it is whole.
     assert report.traceback.startswith("Traceback") and report.traceback.endswith("xxxend\n")
+    assert 'File "user.py", line 5, in process' in report.traceback
+
+
+@pytest.mark.parametrize(
+    ("statement", "left_out"),
+    [
+        ("raise KeyError('x' * 10_000_000)", 10_000_002),
+        ("raise ValueError('\\u20ac' * 3_000_000)", 9_000_000),
+        ("raise ValueError('\\ud800' * 1_000_000)", 6_000_000),
+        ("raise ValueError('line\\n' * 2_000_000)", 10_000_000),
+        ("raise SyntaxError('x' * 10_000_000)", 10_000_000),
+    ],
+    ids=["repr", "wide", "surrogates", "lines", "syntax error"],
+)
+def test_long_texts_of_every_kind_are_cut_and_counted(guest, statement, left_out):
+    guest.start(raising(statement))
+    assert guest.process(b"x") == USER_ERROR
+    report = guest.report()
+    told = int(re.search(r"\.\.\. (\d+) bytes left out", report.message).group(1))
+    assert left_out - 8192 <= told < left_out
+    assert 'File "user.py", line 5, in process' in report.traceback
+    assert len(report.message.encode()) <= 8192 and len(report.traceback.encode()) <= 48 << 10
+
+
+def test_long_notes_and_causes_leave_the_traceback_whole(guest):
+    lines = (
+        "try:",
+        "    raise ValueError('c' * 10_000_000)",
+        "except ValueError as cause:",
+        "    raised = RuntimeError('d' * 10_000_000)",
+        "    raised.add_note('n' * 10_000_000)",
+        "    raise raised from cause",
+    )
+    guest.start(raising(*lines))
+    assert guest.process(b"x") == USER_ERROR
+    traceback = guest.report().traceback
+    assert traceback.count("bytes left out") == 3
+    for part in ("line 6, in process", "line 10, in process", "direct cause", "ValueError: ccc", "RuntimeError: ddd", "nnn"):
+        assert part in traceback
 
 
 def test_a_hook_with_too_few_parameters(guest):

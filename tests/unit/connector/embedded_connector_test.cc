@@ -15,7 +15,11 @@ class NoListener final : public SourceListener {
   void OnRevoked(std::span<const int32_t>) override {}
   void OnLost(std::span<const int32_t>) override {}
   void OnPartitions(std::span<const int32_t> given) override { partitions.assign(given.begin(), given.end()); }
+  void OnBegin(int32_t partition, int64_t position) override { begun.emplace(partition, position); }
+  [[nodiscard]] bool is_restored() const override { return restored; }
   std::vector<int32_t> partitions = {-1};
+  Positions begun;
+  bool restored = false;
 };
 
 config::Endpoint Endpoint(std::string path, std::vector<std::pair<std::string, std::string>> properties) {
@@ -250,6 +254,32 @@ TEST_F(EmbeddedConnectorTest, EachInstanceReadsItsPartitionsInTurnAndGroupsKnowE
   source->Committed({{1, 2}, {3, 2}}, {"run", 1});
   EXPECT_EQ(log_->ReadGroupPosition("g", {"t", 3}).value(), 2);
   EXPECT_EQ(log_->ReadGroupPosition("g", "t").value(), std::nullopt);
+}
+
+TEST_F(EmbeddedConnectorTest, ItIsToldWhereEachUnknownPartitionBeginsWhichForARestoredFunctionIsNotWhereTheGroupIs) {
+  ASSERT_TRUE(log_->CreateTopic("t", 4).ok());
+  for (int32_t partition = 0; partition < 4; ++partition) {
+    const OutputRecord records[] = {{"x", {}, {}, 0}, {"y", {}, {}, 0}};
+    ASSERT_TRUE(log_->Append({"t", partition}, records).ok());
+    ASSERT_TRUE(log_->NoteGroupPosition({"g", "t", 1, partition}).ok());
+  }
+  const auto session = Open("f", 1, 2);
+  for (const bool is_restored : {false, true}) {
+    NoListener listener;
+    listener.restored = is_restored;
+    const auto source = session->OpenSource(0, Input("t")).value();
+    ASSERT_TRUE(source->Start({{1, 2}}, listener).ok());
+    EXPECT_EQ(listener.begun, (Positions{{3, is_restored ? 0 : 1}}));
+    EXPECT_EQ(Poll(*source), is_restored ? (Strings{"x", "y"}) : Strings{"y"});
+  }
+  // What is not there yet begins when it is.
+  NoListener listener;
+  const auto source = session->OpenSource(0, Input("later")).value();
+  ASSERT_TRUE(source->Start({}, listener).ok());
+  EXPECT_TRUE(listener.begun.empty());
+  ASSERT_TRUE(log_->CreateTopic("later", 4).ok());
+  EXPECT_EQ(Poll(*source), Strings{});
+  EXPECT_EQ(listener.begun, (Positions{{1, 0}, {3, 0}}));
 }
 
 TEST_F(EmbeddedConnectorTest, AnInstanceWithoutAPartitionReadsNothingUntilTheTopicHasOne) {

@@ -270,6 +270,20 @@ INSTANTIATE_TEST_SUITE_P(
                     "log"}),
     [](const auto& tested) { return tested.param.name; });
 
+TEST(GuestLimitsTest, OneCallForGigabytesOfRandomnessEndsWithItsTime) {
+  WatGuest wat;
+  wat.memory = R"((memory (export "memory") 32768))";
+  wat.imports = R"((import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32))))";
+  wat.process = "(call $random (i32.const 131072) (i32.const 2000000000))";
+  GuestLimits limits;
+  limits.memory_bytes = size_t{4} << 30;
+  limits.call_timeout = absl::Milliseconds(60);
+  const absl::Time start = absl::Now();
+  const absl::Status status = RunWhole(wat, limits);
+  EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded) << status;
+  EXPECT_LT(absl::Now() - start, absl::Seconds(2));
+}
+
 TEST(GuestLimitsTest, MemorySmallerThanTheRuntimeIsRefusedByName) {
   auto runtime = LoadRuntime(WatGuest().Text());
   ASSERT_TRUE(runtime.ok()) << runtime.status();

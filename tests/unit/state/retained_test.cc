@@ -13,6 +13,7 @@
 #include "state_fixture.h"
 #include "stored_state.pb.h"
 #include "support/child_process.h"
+#include "support/retain.h"
 
 namespace fs::state {
 namespace {
@@ -33,7 +34,7 @@ class RetainedTest : public StateTest {
  protected:
   void SetUp() override {
     StateTest::SetUp();
-    retained_ = std::make_unique<RetainedCheckpoints>(*environment_, folder(), folder_.path() / "state");
+    retained_ = std::make_unique<RetainedCheckpoints>(*environment_, folder(), std::vector{folder_.path() / "state"});
   }
   [[nodiscard]] std::filesystem::path folder() const { return folder_.path() / "retained"; }
 
@@ -42,13 +43,13 @@ class RetainedTest : public StateTest {
     ASSERT_TRUE(state_->Commit({run, sequence, "p" + std::to_string(sequence), "bytes" + std::to_string(sequence)}).ok());
   }
   uint64_t Make(RetainReason reason = RetainReason::kRequested) {
-    const auto made = retained_->Make(*state_, reason);
+    const auto made = Retain(*retained_, {state_.get()}, reason);
     EXPECT_TRUE(made.ok()) << made.status();
     return made.ok() ? made->id : 0;
   }
   absl::Status Restore(uint64_t id, const std::string& run = "b") {
     state_.reset();
-    const absl::Status status = retained_->Restore(id, run);
+    const absl::Status status = retained_->Restore(id, std::vector{run});
     Reopen();
     return status;
   }
@@ -111,11 +112,11 @@ TEST_F(RetainedTest, EachHoldsTheStateOfItsTimeWhateverIsCompactedSince) {
 }
 
 TEST_F(RetainedTest, ItNeedsACommittedAndDecidedState) {
-  EXPECT_EQ(retained_->Make(*state_, RetainReason::kRequested).status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(Retain(*retained_, {state_.get()}).status().code(), absl::StatusCode::kUnavailable);
   CommitValue(1);
   ASSERT_TRUE(store().Put("k", "2").ok());
   ASSERT_TRUE(state_->Prepare(At(2)).ok());
-  EXPECT_EQ(retained_->Make(*state_, RetainReason::kRequested).status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(Retain(*retained_, {state_.get()}).status().code(), absl::StatusCode::kUnavailable);
   ASSERT_TRUE(state_->CommitPrepared().ok());
   ASSERT_TRUE(store().Put("k", "not committed").ok());
   ASSERT_TRUE(Restore(Make()).ok());
@@ -260,7 +261,7 @@ TEST_F(RetainedTest, OneThatCannotBeMadeLeavesNothing) {
   EXPECT_EQ(Make(), 1u);
   // A folder in its place cannot be renamed over once something is in it.
   std::filesystem::create_directories(folder() / "index.new" / "in the way");
-  EXPECT_FALSE(retained_->Make(*state_, RetainReason::kRequested).ok());
+  EXPECT_FALSE(Retain(*retained_, {state_.get()}).ok());
   std::filesystem::remove_all(folder() / "index.new");
   EXPECT_EQ(Ids(), std::vector<uint64_t>{1});
   ExpectNothingElseIn(folder(), {"1", "index"});
@@ -278,7 +279,7 @@ TEST_F(RetainedTest, RecoverEndsARestoreAtEveryStepOfTheSwap) {
   const std::filesystem::path old_state = folder_.path() / "old";
   const std::filesystem::path new_state = folder_.path() / "new";
   std::filesystem::copy(state, old_state, std::filesystem::copy_options::recursive);
-  ASSERT_TRUE(retained_->Restore(id, "b").ok());
+  ASSERT_TRUE(retained_->Restore(id, std::vector<std::string>{"b"}).ok());
   std::filesystem::copy(state, new_state, std::filesystem::copy_options::recursive);
 
   const struct {
@@ -307,12 +308,12 @@ constexpr char kRestoringChild[] = "RetainedChild.DISABLED_RestoresInTurn";
 TEST(RetainedChild, DISABLED_RestoresInTurn) {
   const std::filesystem::path folder = ChildProcess::folder();
   const auto environment = StateEnvironment::Create({}).value();
-  RetainedCheckpoints retained(*environment, folder / "retained", folder / "state");
+  RetainedCheckpoints retained(*environment, folder / "retained", {folder / "state"});
   ASSERT_TRUE(retained.Recover().ok());
   std::ofstream(folder / "begun") << "yes";
   std::random_device entropy;
   for (uint64_t round = ChildProcess::steps().size();; ++round)
-    ASSERT_TRUE(retained.Restore(1 + round % 2, std::to_string(entropy())).ok());
+    ASSERT_TRUE(retained.Restore(1 + round % 2, std::vector{std::to_string(entropy())}).ok());
 }
 
 TEST_F(RetainedTest, KilledAtAnyMomentOfARestoreTheStateIsOneOfTheTwo) {
@@ -348,11 +349,11 @@ TEST(RetainedInMemory, IsRefusedWithTheReason) {
   options.in_memory = true;
   const auto environment = StateEnvironment::Create(options).value();
   const TemporaryFolder folder;
-  RetainedCheckpoints retained(*environment, folder.path() / "retained", folder.path() / "state");
+  RetainedCheckpoints retained(*environment, folder.path() / "retained", {folder.path() / "state"});
   const auto state = FunctionState::Open(*environment, folder.path() / "state").value();
   ASSERT_TRUE(state->Commit({"run", 1, "p", std::nullopt}).ok());
   EXPECT_FALSE(retained.is_supported());
-  for (const absl::Status& refused : {retained.Make(*state, RetainReason::kRequested).status(), retained.Restore(1, "b")}) {
+  for (const absl::Status& refused : {Retain(retained, {state.get()}).status(), retained.Restore(1, std::vector<std::string>{"b"})}) {
     EXPECT_EQ(refused.code(), absl::StatusCode::kUnimplemented);
     EXPECT_NE(Message(refused).find("storage_type: memory"), std::string_view::npos);
   }

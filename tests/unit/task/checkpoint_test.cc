@@ -6,6 +6,7 @@
 
 #include "connector/embedded/embedded_connector.h"
 #include "state/retained.h"
+#include "support/retain.h"
 #include "support/temporary_folder.h"
 
 namespace fs::task {
@@ -297,11 +298,11 @@ class RestoredTest : public CheckpointTest {
     ASSERT_TRUE(Recover().ok());
     Process(1);
     ASSERT_TRUE(Take().ok());
-    ASSERT_TRUE(retained_.Make(*state_, state::RetainReason::kRequested).ok());
+    ASSERT_TRUE(state::Retain(retained_, {state_.get()}).ok());
     Process(2);
     ASSERT_TRUE(Take().ok());
     Crash();
-    ASSERT_TRUE(retained_.Restore(1, "b1").ok());
+    ASSERT_TRUE(retained_.Restore(1, std::vector<std::string>{"b1"}).ok());
     Open();
   }
   void ExpectRestored() {
@@ -313,7 +314,7 @@ class RestoredTest : public CheckpointTest {
     EXPECT_EQ(Value(), "1");
   }
 
-  state::RetainedCheckpoints retained_{*states_, folder_.path() / "retained", folder_.path() / "state"};
+  state::RetainedCheckpoints retained_{*states_, folder_.path() / "retained", {folder_.path() / "state"}};
 };
 
 TEST_F(RestoredTest, TheMarkerOfTheSupersededRunIsAcceptedUntilItsFirstCheckpoint) {
@@ -373,7 +374,7 @@ TEST_F(RestoredTest, ARestoreOfARunWithAnUndecidedCheckpointGivesThatUp) {
   // Decided, and the state does not know it yet.
   ASSERT_TRUE(session_->decider()->Commit({next.run_id, next.sequence}, positions_, absl::InfiniteFuture()).ok());
   Crash();
-  ASSERT_TRUE(retained_.Restore(1, "b2").ok());
+  ASSERT_TRUE(retained_.Restore(1, std::vector<std::string>{"b2"}).ok());
   Open();
   const auto recovered = Recover();
   ASSERT_TRUE(recovered.ok()) << Message(recovered.status());

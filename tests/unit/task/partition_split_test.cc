@@ -55,9 +55,6 @@ TEST_F(ParallelismTest, IsRefusedWhereSeveralInstancesCannotBe) {
   const auto file = Resolve("parallelism: 2\n" + to_file);
   EXPECT_EQ(file.status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(file.status().message()), HasSubstr("parallelism (line 5): 2 instances cannot write outputs[0]"));
-  const auto retained = Resolve("parallelism: 2\nenable_checkpoint: true\n");
-  EXPECT_EQ(retained.status().code(), absl::StatusCode::kUnimplemented);
-  EXPECT_THAT(std::string(retained.status().message()), HasSubstr("enable_checkpoint: false"));
 }
 
 TEST(PartitionSplit, AStateIsTakenByNoOtherInstance) {

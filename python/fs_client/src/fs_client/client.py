@@ -202,6 +202,7 @@ class FsClient:
             watermark_ms=one.watermark_ms if one.HasField("watermark_ms") else None,
             source_watermarks_ms={at.source_id: at.watermark_ms for at in one.source_watermarks},
             observed_ms=one.observed_ms,
+            limits={limit.key: limit.value for limit in one.limits},
             memory_bytes=one.memory_bytes,
             state_bytes=one.state_bytes,
             exceptions=one.exceptions,

@@ -122,6 +122,8 @@ class FunctionDescription:
     `processed` counts neither `skipped` nor `dead_lettered` messages; both are counted when they are committed. `retried` counts the
     further attempts at messages that failed. Of several instances (`parallelism`) it tells the sums, the worst status, the least watermark
     and the newest checkpoint and error; `instances` has each on its own.
+    `limits` are those in force for each instance, by their keys in the configuration and in the unit that a key names: as written, by
+    default, or a default that the server's own limits lower.
     """
 
     name: str
@@ -151,6 +153,7 @@ class FunctionDescription:
     instances: list[InstanceInfo] = field(default_factory=list)
     source_watermarks_ms: dict[int, int] = field(default_factory=dict)
     observed_ms: int = 0
+    limits: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -158,8 +161,8 @@ class RetainedCheckpoint:
     """A checkpoint that a function can be started from again.
 
     `reason` is "periodic" (`enable_checkpoint`), "requested" (`create_checkpoint`) or "before-restore" (what a restore replaced).
-    `checkpoint_id` is the number that `take_checkpoint` got. `problem` says why it cannot be restored, and is empty where nothing is
-    known to be wrong with it.
+    `checkpoint_id` is the number that `take_checkpoint` got, in the instance that came last where there are several. `problem` says why
+    it cannot be restored, and is empty where nothing is known to be wrong with it.
     """
 
     id: int

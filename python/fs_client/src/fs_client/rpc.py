@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Optional
@@ -72,7 +73,8 @@ class Connection:
             details = error.details() if isinstance(error, grpc.Call) else str(error)
             raise from_grpc(code, details or "", doing, self.target) from error
         except ValueError as error:
-            if "closed channel" not in str(error):
+            # gRPC's words depend on how far the call had come.
+            if not {"channel", "closed"} <= set(re.findall(r"\w+", str(error).lower())):
                 raise
             raise ClientError(f"{doing}: the channel is closed") from error
 

@@ -1,3 +1,3 @@
 """Generated from proto/function_stream.proto by scripts/generate_stubs.sh; not for editing."""
 
-PROTO_SHA256 = "b9b762a7aff91589a9b7903c018e54d20a39d5877d7bcec9e4072c8bb31240b7"
+PROTO_SHA256 = "7ef3aff365c055d6f41994aa24224becec0431e309ad0b2a105f2d5dec884522"

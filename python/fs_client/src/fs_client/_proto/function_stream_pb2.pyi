@@ -304,7 +304,7 @@ class DescribeFunctionRequest(_message.Message):
     def __init__(self, function_name: _Optional[str] = ...) -> None: ...
 
 class DescribeFunctionResponse(_message.Message):
-    __slots__ = ("status_code", "message", "function", "reason", "since_ms", "restarts", "processed", "emitted", "checkpoint_id", "positions", "last_error", "retried", "skipped", "dead_lettered", "last_error_ms", "rates", "last_checkpoint", "memory_bytes", "state_bytes", "exceptions", "log_lines_dropped", "inputs", "outputs", "instances", "watermark_ms", "source_watermarks", "observed_ms")
+    __slots__ = ("status_code", "message", "function", "reason", "since_ms", "restarts", "processed", "emitted", "checkpoint_id", "positions", "last_error", "retried", "skipped", "dead_lettered", "last_error_ms", "rates", "last_checkpoint", "memory_bytes", "state_bytes", "exceptions", "log_lines_dropped", "inputs", "outputs", "instances", "watermark_ms", "source_watermarks", "observed_ms", "limits")
     STATUS_CODE_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     FUNCTION_FIELD_NUMBER: _ClassVar[int]
@@ -332,6 +332,7 @@ class DescribeFunctionResponse(_message.Message):
     WATERMARK_MS_FIELD_NUMBER: _ClassVar[int]
     SOURCE_WATERMARKS_FIELD_NUMBER: _ClassVar[int]
     OBSERVED_MS_FIELD_NUMBER: _ClassVar[int]
+    LIMITS_FIELD_NUMBER: _ClassVar[int]
     status_code: StatusCode
     message: str
     function: FunctionInfo
@@ -359,7 +360,16 @@ class DescribeFunctionResponse(_message.Message):
     watermark_ms: int
     source_watermarks: _containers.RepeatedCompositeFieldContainer[SourceWatermark]
     observed_ms: int
-    def __init__(self, status_code: _Optional[_Union[StatusCode, str]] = ..., message: _Optional[str] = ..., function: _Optional[_Union[FunctionInfo, _Mapping]] = ..., reason: _Optional[str] = ..., since_ms: _Optional[int] = ..., restarts: _Optional[int] = ..., processed: _Optional[int] = ..., emitted: _Optional[int] = ..., checkpoint_id: _Optional[int] = ..., positions: _Optional[_Iterable[_Union[InputPosition, _Mapping]]] = ..., last_error: _Optional[str] = ..., retried: _Optional[int] = ..., skipped: _Optional[int] = ..., dead_lettered: _Optional[int] = ..., last_error_ms: _Optional[int] = ..., rates: _Optional[_Union[Rates, _Mapping]] = ..., last_checkpoint: _Optional[_Union[Checkpoint, _Mapping]] = ..., memory_bytes: _Optional[int] = ..., state_bytes: _Optional[int] = ..., exceptions: _Optional[int] = ..., log_lines_dropped: _Optional[int] = ..., inputs: _Optional[_Iterable[_Union[Traffic, _Mapping]]] = ..., outputs: _Optional[_Iterable[_Union[Traffic, _Mapping]]] = ..., instances: _Optional[_Iterable[_Union[InstanceInfo, _Mapping]]] = ..., watermark_ms: _Optional[int] = ..., source_watermarks: _Optional[_Iterable[_Union[SourceWatermark, _Mapping]]] = ..., observed_ms: _Optional[int] = ...) -> None: ...
+    limits: _containers.RepeatedCompositeFieldContainer[FunctionLimit]
+    def __init__(self, status_code: _Optional[_Union[StatusCode, str]] = ..., message: _Optional[str] = ..., function: _Optional[_Union[FunctionInfo, _Mapping]] = ..., reason: _Optional[str] = ..., since_ms: _Optional[int] = ..., restarts: _Optional[int] = ..., processed: _Optional[int] = ..., emitted: _Optional[int] = ..., checkpoint_id: _Optional[int] = ..., positions: _Optional[_Iterable[_Union[InputPosition, _Mapping]]] = ..., last_error: _Optional[str] = ..., retried: _Optional[int] = ..., skipped: _Optional[int] = ..., dead_lettered: _Optional[int] = ..., last_error_ms: _Optional[int] = ..., rates: _Optional[_Union[Rates, _Mapping]] = ..., last_checkpoint: _Optional[_Union[Checkpoint, _Mapping]] = ..., memory_bytes: _Optional[int] = ..., state_bytes: _Optional[int] = ..., exceptions: _Optional[int] = ..., log_lines_dropped: _Optional[int] = ..., inputs: _Optional[_Iterable[_Union[Traffic, _Mapping]]] = ..., outputs: _Optional[_Iterable[_Union[Traffic, _Mapping]]] = ..., instances: _Optional[_Iterable[_Union[InstanceInfo, _Mapping]]] = ..., watermark_ms: _Optional[int] = ..., source_watermarks: _Optional[_Iterable[_Union[SourceWatermark, _Mapping]]] = ..., observed_ms: _Optional[int] = ..., limits: _Optional[_Iterable[_Union[FunctionLimit, _Mapping]]] = ...) -> None: ...
+
+class FunctionLimit(_message.Message):
+    __slots__ = ("key", "value")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    value: int
+    def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
 
 class SourceWatermark(_message.Message):
     __slots__ = ("source_id", "watermark_ms")

@@ -55,6 +55,8 @@ def described(one: FunctionDescription) -> Iterator[tuple[str, str]]:
         yield "checkpoint", f"{last.id} at {moment(last.time_ms)}, {_seconds(last.seconds)}, {_size(last.bytes)}"
     else:
         yield "checkpoint", str(one.checkpoint_id or "none yet")
+    if one.limits:
+        yield "limits", ", ".join(f"{key} {value}" for key, value in one.limits.items())
     if one.log_lines_dropped:
         yield "log", f"{one.log_lines_dropped} lines dropped: more than its limit in a second"
 

@@ -318,9 +318,9 @@ absl::Status RetainedCheckpoints::Stage(const StoredRetained& stored, const std:
   FS_RETURN_IF_ERROR(MakeFolder(staged));
   for (const StoredFile& file : stored.files()) {
     const std::filesystem::path from = FolderOf(stored.id()) / kDatabase / file.name();
-    // Tables never change; the others may be written to.
-    const bool is_table = file.name().ends_with(".sst");
-    FS_RETURN_IF_ERROR(is_table ? Link(from, staged / file.name()) : Copy(from, staged / file.name()));
+    // Tables and blob files never change; the others may be written to.
+    const bool never_changes = file.name().ends_with(".sst") || file.name().ends_with(".blob");
+    FS_RETURN_IF_ERROR(never_changes ? Link(from, staged / file.name()) : Copy(from, staged / file.name()));
   }
   const auto opened = FunctionState::Open(environment_, staged);
   if (!opened.ok()) return NotFound("checkpoint {}: it cannot be opened: {}", stored.id(), Message(opened.status()));

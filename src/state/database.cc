@@ -1,6 +1,7 @@
 #include "state/database.h"
 
 #include <rocksdb/file_checksum.h>
+#include <rocksdb/metadata.h>
 #include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/utilities/write_batch_with_index.h>
 
@@ -42,6 +43,22 @@ rocksdb::Status OpenWithTransactions(rocksdb::Options options, const std::string
   return status;
 }
 
+// RocksDB looks for its tables when it opens, and for a blob file when a value in it is read.
+absl::Status CheckBlobFiles(rocksdb::DB& database, const std::filesystem::path& folder) {
+  rocksdb::ColumnFamilyMetaData described;
+  database.GetColumnFamilyMetaData(&described);
+  for (const rocksdb::BlobMetaData& file : described.blob_files) {
+    const std::filesystem::path path = folder / fmt::format("{:06}.blob", file.blob_file_number);
+    uint64_t bytes = 0;
+    const rocksdb::Status status = database.GetEnv()->GetFileSize(path.native(), &bytes);
+    if (!status.ok()) return DataLoss("{}: a file of the database is missing: {}", folder.native(), status.ToString());
+    if (bytes != file.blob_file_size) {
+      return DataLoss("{}: {} has {} bytes, not {}", folder.native(), path.filename().native(), bytes, file.blob_file_size);
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Database>> Database::Open(Environment& environment, const std::filesystem::path& folder) {
@@ -49,6 +66,7 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(Environment& environmen
   std::unique_ptr<rocksdb::TransactionDB> database;
   const rocksdb::Status status = OpenWithTransactions(environment.database_options(), claim.path().native(), database);
   if (!status.ok()) return claim.OpenError(status);
+  FS_RETURN_IF_ERROR(CheckBlobFiles(*database, claim.path()));
 
   std::vector<rocksdb::Transaction*> prepared;
   database->GetAllPreparedTransactions(&prepared);

@@ -56,7 +56,6 @@ std::string Value(std::mt19937_64& random, size_t bytes) {
 }
 
 void FillBatch(rocksdb::WriteBatch& batch, int keys, std::mt19937_64& random) {
-  batch.Clear();
   const std::string value = Value(random, 100);
   for (int i = 0; i < keys; ++i) Check(batch.Put("key" + std::to_string(random() % 1'000'000), value));
 }
@@ -76,12 +75,16 @@ void MeasureTwoPhase(const std::filesystem::path& folder, nlohmann::json& result
     std::vector<double> own_key;
     // In turn, so that both meet the same disk.
     for (int i = 0; i < (keys > 10'000 ? 9 : 51); ++i) {
-      FillBatch(batch, keys, random);
       transaction.push_back(MillisecondsOf([&] {
-        Check(database->Prepare(batch));
+        Check(database->Prepare([&](rocksdb::WriteBatch& prepared) {
+          FillBatch(prepared, keys, random);
+          return absl::OkStatus();
+        }));
         Check(database->CommitPrepared());
       }));
       own_key.push_back(MillisecondsOf([&] {
+        batch.Clear();
+        FillBatch(batch, keys, random);
         rocksdb::WriteOptions synced;
         synced.sync = true;
         Check(plain->Put(synced, "prepared", batch.Data()));

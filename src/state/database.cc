@@ -1,6 +1,7 @@
 #include "state/database.h"
 
 #include <rocksdb/file_checksum.h>
+#include <rocksdb/metadata.h>
 #include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/utilities/write_batch_with_index.h>
 
@@ -13,6 +14,10 @@ namespace fs::state {
 namespace {
 
 constexpr char kTransactionName[] = "checkpoint";
+// Of writes since it was opened make a database a busy one.
+constexpr uint64_t kBusyBytes = 8 << 20;
+// Of a memtable's size: 10 bits a key for entries of 60 bytes.
+constexpr char kFilterRatio[] = "0.02";
 
 // As TransactionDB::Open, which would write the options a second time to turn compaction on after the opening, for other ways of writing
 // than ours, and would keep flushed memtables in memory to look for conflicts in.
@@ -38,6 +43,22 @@ rocksdb::Status OpenWithTransactions(rocksdb::Options options, const std::string
   return status;
 }
 
+// RocksDB looks for its tables when it opens, and for a blob file when a value in it is read.
+absl::Status CheckBlobFiles(rocksdb::DB& database, const std::filesystem::path& folder) {
+  rocksdb::ColumnFamilyMetaData described;
+  database.GetColumnFamilyMetaData(&described);
+  for (const rocksdb::BlobMetaData& file : described.blob_files) {
+    const std::filesystem::path path = folder / fmt::format("{:06}.blob", file.blob_file_number);
+    uint64_t bytes = 0;
+    const rocksdb::Status status = database.GetEnv()->GetFileSize(path.native(), &bytes);
+    if (!status.ok()) return DataLoss("{}: a file of the database is missing: {}", folder.native(), status.ToString());
+    if (bytes != file.blob_file_size) {
+      return DataLoss("{}: {} has {} bytes, not {}", folder.native(), path.filename().native(), bytes, file.blob_file_size);
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Database>> Database::Open(Environment& environment, const std::filesystem::path& folder) {
@@ -45,6 +66,7 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(Environment& environmen
   std::unique_ptr<rocksdb::TransactionDB> database;
   const rocksdb::Status status = OpenWithTransactions(environment.database_options(), claim.path().native(), database);
   if (!status.ok()) return claim.OpenError(status);
+  FS_RETURN_IF_ERROR(CheckBlobFiles(*database, claim.path()));
 
   std::vector<rocksdb::Transaction*> prepared;
   database->GetAllPreparedTransactions(&prepared);
@@ -96,18 +118,29 @@ absl::Status Database::Write(rocksdb::WriteBatch& batch) {
   rocksdb::TransactionDBWriteOptimizations optimizations;
   optimizations.skip_concurrency_control = true;
   optimizations.skip_duplicate_key_check = true;
-  return Error(database_->Write(options, optimizations, &batch));
+  FS_RETURN_IF_ERROR(Error(database_->Write(options, optimizations, &batch)));
+  Wrote(batch.GetDataSize());
+  return absl::OkStatus();
 }
 
-absl::Status Database::Prepare(rocksdb::WriteBatch& batch) {
+// A filter saves most reads the way through a memtable that does not have their key. It is as large as it may ever have to be from the
+// first, so idle databases have none.
+void Database::Wrote(size_t bytes) {
+  written_bytes_ += bytes;
+  if (has_filters_ || written_bytes_ < kBusyBytes) return;
+  has_filters_ = true;
+  // Without it reads are slower, that is all.
+  static_cast<void>(database_->SetOptions({{"memtable_prefix_bloom_size_ratio", kFilterRatio}}));
+}
+
+absl::Status Database::Prepare(const std::function<absl::Status(rocksdb::WriteBatch& batch)>& fill) {
   rocksdb::WriteOptions write;
   write.sync = is_durable_;
   rocksdb::TransactionOptions options;
   options.skip_concurrency_control = true;
   std::unique_ptr<rocksdb::Transaction> transaction(database_->BeginTransaction(write, options));
-  transaction->DisableIndexing();
+  FS_RETURN_IF_ERROR(fill(*transaction->GetWriteBatch()->GetWriteBatch()));
   FS_RETURN_IF_ERROR(Error(transaction->SetName(kTransactionName)));
-  FS_RETURN_IF_ERROR(Error(transaction->RebuildFromWriteBatch(&batch)));
   FS_RETURN_IF_ERROR(Error(transaction->Prepare()));
   transaction_ = std::move(transaction);
   return absl::OkStatus();
@@ -119,8 +152,10 @@ rocksdb::WriteBatch* Database::prepared() const {
 
 absl::Status Database::CommitPrepared() {
   transaction_->SetWriteOptions(rocksdb::WriteOptions());
+  const size_t bytes = prepared()->GetDataSize();
   FS_RETURN_IF_ERROR(Error(transaction_->Commit()));
   transaction_.reset();
+  Wrote(bytes);
   return absl::OkStatus();
 }
 
@@ -132,17 +167,22 @@ absl::Status Database::RollbackPrepared() {
 }
 
 uint64_t Database::stored_bytes() const {
-  uint64_t files = 0;
-  uint64_t memtables = 0;
-  database_->GetIntProperty(rocksdb::DB::Properties::kTotalSstFilesSize, &files);
-  database_->GetIntProperty(rocksdb::DB::Properties::kCurSizeAllMemTables, &memtables);
-  return files + memtables;
+  uint64_t bytes = 0;
+  for (const std::string& part : {rocksdb::DB::Properties::kTotalSstFilesSize, rocksdb::DB::Properties::kTotalBlobFileSize,
+                                  rocksdb::DB::Properties::kCurSizeAllMemTables}) {
+    uint64_t of_part = 0;
+    database_->GetIntProperty(part, &of_part);
+    bytes += of_part;
+  }
+  return bytes;
 }
 
 absl::Status Database::Compact(std::atomic<bool>& is_cancelled) {
   rocksdb::CompactRangeOptions options;
   options.exclusive_manual_compaction = false;
   options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
+  options.blob_garbage_collection_policy = rocksdb::BlobGarbageCollectionPolicy::kForce;
+  options.blob_garbage_collection_age_cutoff = 1.0;
   options.canceled = &is_cancelled;
   // Not Error(): that is of the state's own thread, and nothing was lost.
   return RocksDbError(database_->CompactRange(options, nullptr, nullptr), folder_.path());
@@ -156,7 +196,7 @@ absl::StatusOr<std::unordered_map<std::string, uint32_t>> Database::CopyTo(const
   const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
   FS_RETURN_IF_ERROR(Error(checkpoint->CreateCheckpoint(folder.native())));
 
-  // RocksDB reckons the checksum of a table as it writes it.
+  // RocksDB reckons the checksum of a table or a blob file as it writes it.
   const std::unique_ptr<rocksdb::FileChecksumList> list(rocksdb::NewFileChecksumList());
   FS_RETURN_IF_ERROR(Error(database_->GetLiveFilesChecksumInfo(list.get())));
   std::vector<uint64_t> numbers;
@@ -166,7 +206,8 @@ absl::StatusOr<std::unordered_map<std::string, uint32_t>> Database::CopyTo(const
   std::unordered_map<std::string, uint32_t> known;
   for (size_t i = 0; i < numbers.size(); ++i) {
     if (functions[i] != rocksdb::kStandardDbFileChecksumFuncName || checksums[i].size() != sizeof(uint32_t)) continue;
-    known[fmt::format("{:06}.sst", numbers[i])] = DecodeU32(checksums[i]);
+    // A number is a table's or a blob file's, whichever there is.
+    for (const char* kind : {"sst", "blob"}) known[fmt::format("{:06}.{}", numbers[i], kind)] = DecodeU32(checksums[i]);
   }
   return known;
 }

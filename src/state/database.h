@@ -13,6 +13,7 @@
 
 #include <atomic>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -37,8 +38,9 @@ class Database {
 
   // Durable on return.
   [[nodiscard]] absl::Status Write(rocksdb::WriteBatch& batch);
-  // Undecided, and so found by the next Open, on return.
-  [[nodiscard]] absl::Status Prepare(rocksdb::WriteBatch& batch);
+  // Undecided, and so found by the next Open, on return. `fill` is given the empty batch that will be prepared, for a large one takes its
+  // time to be copied; an error of its own is returned, and nothing is prepared.
+  [[nodiscard]] absl::Status Prepare(const std::function<absl::Status(rocksdb::WriteBatch& batch)>& fill);
   // nullptr when nothing is prepared.
   [[nodiscard]] rocksdb::WriteBatch* prepared() const;
   // Not synced: after a crash the batch is found prepared again, and whoever decided gives the same answer again.
@@ -63,10 +65,14 @@ class Database {
   Database(DatabaseFolder folder, std::unique_ptr<rocksdb::TransactionDB> database, bool is_durable)
       : folder_(std::move(folder)), database_(std::move(database)), is_durable_(is_durable) {}
 
+  void Wrote(size_t bytes);
+
   DatabaseFolder folder_;
   std::unique_ptr<rocksdb::TransactionDB> database_;
   std::unique_ptr<rocksdb::Transaction> transaction_;  // the prepared one
   bool is_durable_;
+  uint64_t written_bytes_ = 0;  // since Open
+  bool has_filters_ = false;
   mutable absl::Status failure_;
 };
 

@@ -63,6 +63,13 @@ Environment::Environment(const Options& options, std::unique_ptr<rocksdb::Env> m
   // Retained checkpoints are verified by these.
   options_.file_checksum_gen_factory = rocksdb::GetFileChecksumGenCrc32cFactory();
   options_.level_compaction_dynamic_level_bytes = true;
+  // Values of some size are written once, beside the tables, and moved only to give back the space of others: compaction, which writes what
+  // it reads again and again, handles their keys alone.
+  options_.enable_blob_files = true;
+  options_.min_blob_size = 512;
+  options_.enable_blob_garbage_collection = true;
+  // By the filters that a database gets once it writes much (Database::Wrote).
+  options_.memtable_whole_key_filtering = true;
 }
 
 StateEnvironment::Memory Environment::memory() const {

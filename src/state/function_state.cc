@@ -15,7 +15,6 @@ using function_stream::state::StoredFormat;
 
 constexpr uint32_t kFormat = 1;
 constexpr size_t kLimitStoreName = 255;
-constexpr size_t kLargestSpareBatch = 1 << 20;
 
 // Meta keys: store number 0, then one of these.
 constexpr std::string_view kMetaEnd("\0\0\0\1", 4);
@@ -41,6 +40,34 @@ std::optional<Checkpoint> DecodeCheckpoint(std::string_view bytes, bool& has_fun
   has_function_bytes = stored.has_function_bytes();
   return Checkpoint{
       stored.run_id(), stored.sequence(), stored.positions(), std::nullopt, {stored.supersedes().begin(), stored.supersedes().end()}};
+}
+
+// The first eight bytes, as a number that is ordered as they are; bytes that are not there are zeros.
+uint64_t LeadingBytes(std::string_view bytes) {
+  uint64_t number = 0;
+  for (size_t i = 0; i < sizeof(number); ++i) number = number << 8 | (i < bytes.size() ? static_cast<uint8_t>(bytes[i]) : 0);
+  return number;
+}
+
+// RocksDB finds a key's place in its memtable beside that of the key before. The eight bytes that tell most keys apart, those after what
+// all have in common, are compared first, side by side.
+std::vector<const Overlay::Entry*> InKeyOrder(const std::vector<Overlay::Entry*>& entries) {
+  std::vector<const Overlay::Entry*> ordered(entries.begin(), entries.end());
+  if (ordered.size() < 2) return ordered;
+  const std::string_view first = ordered.front()->key;
+  size_t common = first.size();
+  for (const Overlay::Entry* entry : ordered) {
+    const auto [end, other] =
+        std::mismatch(first.begin(), first.begin() + static_cast<ptrdiff_t>(std::min(common, entry->key.size())), entry->key.begin());
+    common = static_cast<size_t>(end - first.begin());
+  }
+  std::vector<std::pair<uint64_t, const Overlay::Entry*>> keyed;
+  keyed.reserve(ordered.size());
+  for (const Overlay::Entry* entry : ordered) keyed.emplace_back(LeadingBytes(std::string_view(entry->key).substr(common)), entry);
+  std::sort(keyed.begin(), keyed.end(),
+            [](const auto& a, const auto& b) { return a.first != b.first ? a.first < b.first : a.second->key < b.second->key; });
+  std::transform(keyed.begin(), keyed.end(), ordered.begin(), [](const auto& one) { return one.second; });
+  return ordered;
 }
 
 // Picks the checkpoint out of a prepared batch.
@@ -157,15 +184,10 @@ void State::DiscardPending() {
   if (!prepared_) overlay_.Discard();
 }
 
-absl::Status State::FillBatch(const Checkpoint& checkpoint) {
+absl::Status State::FillBatch(const Checkpoint& checkpoint, rocksdb::WriteBatch& batch) {
   FS_RETURN_IF_ERROR(database_->failure());
   if (prepared_) {
     return FailedPrecondition("{}: checkpoint {} awaits its decision", database_->folder().native(), prepared_->sequence);
-  }
-  if (batch_.GetDataSize() > kLargestSpareBatch) {
-    batch_ = rocksdb::WriteBatch();
-  } else {
-    batch_.Clear();
   }
   rocksdb::Status status;
   const auto add = [&](const rocksdb::Status& added) {
@@ -175,40 +197,40 @@ absl::Status State::FillBatch(const Checkpoint& checkpoint) {
     StoredFormat format;
     format.set_version(kFormat);
     format.set_written_by(FS_VERSION);
-    add(batch_.Put(kFormatKey, format.SerializeAsString()));
+    add(batch.Put(kFormatKey, format.SerializeAsString()));
   }
   for (const auto& [name, number] : unsaved_stores_) {
     std::string value;
     AppendU32(number, value);
-    add(batch_.Put(std::string(kStorePrefix) + name, value));
+    add(batch.Put(std::string(kStorePrefix) + name, value));
   }
-  for (const Overlay::Entry* entry : overlay_.dirty()) {
+  for (const Overlay::Entry* entry : InKeyOrder(overlay_.dirty())) {
     switch (entry->kind) {
       case Overlay::Kind::kAbsent:
-        add(batch_.Delete(entry->key));
+        add(batch.Delete(entry->key));
         break;
       case Overlay::Kind::kValue:
-        add(batch_.Put(entry->key, entry->value));
+        add(batch.Put(entry->key, entry->value));
         break;
       case Overlay::Kind::kAppend:
-        add(batch_.Merge(entry->key, entry->operand()));
+        add(batch.Merge(entry->key, entry->operand()));
         break;
     }
   }
   const bool had_function_bytes = last_ && last_->function_bytes;
   if (checkpoint.function_bytes) {
     if (!had_function_bytes || *last_->function_bytes != *checkpoint.function_bytes) {
-      add(batch_.Put(kFunctionBytesKey, *checkpoint.function_bytes));
+      add(batch.Put(kFunctionBytesKey, *checkpoint.function_bytes));
     }
   } else if (had_function_bytes) {
-    add(batch_.Delete(kFunctionBytesKey));
+    add(batch.Delete(kFunctionBytesKey));
   }
-  add(batch_.Put(kCheckpointKey, EncodeCheckpoint(checkpoint)));
+  add(batch.Put(kCheckpointKey, EncodeCheckpoint(checkpoint)));
   return database_->Error(status);
 }
 
-void State::Committed(const Checkpoint& checkpoint) {
-  size_limit_.Wrote(batch_.GetDataSize());
+void State::Committed(const Checkpoint& checkpoint, size_t batch_bytes) {
+  size_limit_.Wrote(batch_bytes);
   overlay_.Committed();
   unsaved_stores_.clear();
   is_format_saved_ = true;
@@ -216,15 +238,15 @@ void State::Committed(const Checkpoint& checkpoint) {
 }
 
 absl::Status State::Commit(const Checkpoint& checkpoint) {
-  FS_RETURN_IF_ERROR(FillBatch(checkpoint));
-  FS_RETURN_IF_ERROR(database_->Write(batch_));
-  Committed(checkpoint);
+  rocksdb::WriteBatch batch;
+  FS_RETURN_IF_ERROR(FillBatch(checkpoint, batch));
+  FS_RETURN_IF_ERROR(database_->Write(batch));
+  Committed(checkpoint, batch.GetDataSize());
   return absl::OkStatus();
 }
 
 absl::Status State::Prepare(const Checkpoint& checkpoint) {
-  FS_RETURN_IF_ERROR(FillBatch(checkpoint));
-  FS_RETURN_IF_ERROR(database_->Prepare(batch_));
+  FS_RETURN_IF_ERROR(database_->Prepare([&](rocksdb::WriteBatch& batch) { return FillBatch(checkpoint, batch); }));
   overlay_.Mark();
   prepared_ = checkpoint;
   is_prepared_by_predecessor_ = false;
@@ -237,7 +259,7 @@ absl::Status State::CommitPrepared() {
   FS_RETURN_IF_ERROR(database_->CommitPrepared());
   const Checkpoint checkpoint = *std::exchange(prepared_, std::nullopt);
   if (!is_prepared_by_predecessor_) {
-    Committed(checkpoint);
+    Committed(checkpoint, bytes);
     return absl::OkStatus();
   }
   // What was read before the decision was the state before it, and stores may have come with it.

@@ -50,13 +50,18 @@ Overlay::Entry& Overlay::Insert(std::string_view key) {
     free_.pop_back();
   }
   entry->key.assign(key);
+  entry->hash = Hash()(key);
   entry->generation = generation_;
   entries_.insert(entry);
   return *entry;
 }
 
 void Overlay::Remove(Entry& entry) {
-  entries_.erase(entries_.find(std::string_view(entry.key)));
+  entries_.erase(&entry);
+  Free(entry);
+}
+
+void Overlay::Free(Entry& entry) {
   TrimSpare(entry.key);
   TrimSpare(entry.value);
   entry.base_bytes = 0;
@@ -242,10 +247,12 @@ void Overlay::MakeRoom() {
   for (const bool unused_only : {true, false}) {
     if (clean_bytes_ <= goal) break;
     for (auto next = entries_.begin(); next != entries_.end();) {
-      Entry& entry = **next++;
+      const auto at = next++;
+      Entry& entry = **at;
       if (entry.is_dirty || (unused_only && entry.generation == generation_)) continue;
       DropClean(entry);
-      Remove(entry);
+      entries_.erase(at);
+      Free(entry);
     }
   }
   ++generation_;

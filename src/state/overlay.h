@@ -35,6 +35,7 @@ class Overlay {
   struct Entry {
     std::string key;
     std::string value;  // kAppend: the operand alone or, when base_known, the first base_bytes are the committed value
+    size_t hash = 0;    // of the key
     size_t base_bytes = 0;
     uint64_t moved_at = 0;    // the mark since which its earlier content is in the undo log
     uint64_t cut_at = 0;      // the mark since which its earlier length is in the undo log
@@ -88,7 +89,7 @@ class Overlay {
   struct Hash {
     using is_transparent = void;
     size_t operator()(std::string_view key) const;
-    size_t operator()(const Entry* entry) const { return (*this)(entry->key); }
+    size_t operator()(const Entry* entry) const { return entry->hash; }
   };
   struct Equal {
     using is_transparent = void;
@@ -98,6 +99,8 @@ class Overlay {
     bool operator()(const A& a, const B& b) const {
       return KeyOf(a) == KeyOf(b);
     }
+    // A key has one entry at most.
+    bool operator()(const Entry* a, const Entry* b) const { return a == b; }
   };
   struct Less {
     using is_transparent = void;
@@ -121,6 +124,8 @@ class Overlay {
   [[nodiscard]] static size_t Cost(const Entry& entry);
   Entry& Insert(std::string_view key);
   void Remove(Entry& entry);
+  // What is left to do with an entry that is in the table no more.
+  void Free(Entry& entry);
   Undo& NextUndo(Entry& entry, Undo::What what);
   // For a write that replaces the entry's content.
   void MoveAside(Entry& entry);

@@ -80,9 +80,9 @@ absl::StatusOr<std::unique_ptr<FunctionState>> OpenCopy(StateEnvironment& enviro
   FS_RETURN_IF_ERROR(MakeFolder(staged));
   for (const StoredFile& file : stored.files()) {
     const std::filesystem::path from = folder / kDatabase / file.name();
-    // Tables never change; the others may be written to.
-    const bool is_table = file.name().ends_with(".sst");
-    FS_RETURN_IF_ERROR(is_table ? Link(from, staged / file.name()) : Copy(from, staged / file.name()));
+    // Tables and blob files never change; the others may be written to.
+    const bool never_changes = file.name().ends_with(".sst") || file.name().ends_with(".blob");
+    FS_RETURN_IF_ERROR(never_changes ? Link(from, staged / file.name()) : Copy(from, staged / file.name()));
   }
   absl::StatusOr<std::unique_ptr<FunctionState>> state = FunctionState::Open(environment, staged);
   if (!state.ok()) return DataLoss("it cannot be opened: {}", Message(state.status()));

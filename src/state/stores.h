@@ -70,9 +70,9 @@ class State final : public FunctionState {
   // Reads what stands beside the stores: format, store names, the last checkpoint.
   absl::Status LoadMeta();
   absl::Status LoadPrepared();
-  absl::Status FillBatch(const Checkpoint& checkpoint);
+  absl::Status FillBatch(const Checkpoint& checkpoint, rocksdb::WriteBatch& batch);
   // What follows a committed batch.
-  void Committed(const Checkpoint& checkpoint);
+  void Committed(const Checkpoint& checkpoint, size_t batch_bytes);
 
   // On database keys.
   absl::StatusOr<std::optional<std::string_view>> Read(std::string_view key);
@@ -91,7 +91,6 @@ class State final : public FunctionState {
   SizeLimit size_limit_;
   rocksdb::PinnableSlice pinned_;  // the value read last, if the overlay does not keep it
   std::string key_;                // the database key in hand
-  rocksdb::WriteBatch batch_;
 
   std::map<std::string, std::unique_ptr<Store>, std::less<>> stores_;
   std::vector<std::pair<std::string, uint32_t>> unsaved_stores_;  // to be written with the next batch

@@ -217,7 +217,7 @@ TEST_F(DiskStateTest, DamageIsFoundAndNamed) {
   const struct {
     const char* extension_or_name;
     bool is_removed;
-  } cases[] = {{"MANIFEST", false}, {"MANIFEST", true}, {"CURRENT", false}, {".sst", true}, {".sst", false}};
+  } cases[] = {{"MANIFEST", false}, {"MANIFEST", true}, {"CURRENT", false}, {".sst", true}, {".sst", false}, {".blob", true}};
   int number = 0;
   for (const auto& [name, is_removed] : cases) {
     SCOPED_TRACE(name);
@@ -226,8 +226,9 @@ TEST_F(DiskStateTest, DamageIsFoundAndNamed) {
     ASSERT_TRUE(store().Put("k", std::string(1000, 'v')).ok());
     ASSERT_TRUE(state_->Commit(At(1)).ok());
     state_.reset();
-    if (std::string_view(name) == ".sst") {
+    if (name[0] == '.') {
       rocksdb::Options options;
+      options.enable_blob_files = true;
       rocksdb::DB* database = nullptr;
       // Opening without write-ahead log replay into files of its own would keep everything in the log.
       options.avoid_flush_during_recovery = false;
@@ -253,28 +254,67 @@ TEST_F(DiskStateTest, DamageIsFoundAndNamed) {
 
 TEST_F(DiskStateTest, WhatFollowsADamagedReadIsNeverCommitted) {
   // The caller may take the error of a read for one of its own and go on (Python: except KvError); the state does not.
-  std::mt19937 random(1);
-  std::string value(1000, ' ');
-  for (int i = 0; i < 2000; ++i) {
-    for (char& c : value) c = static_cast<char>(random());
-    ASSERT_TRUE(store().Put(std::to_string(i), value).ok());
+  for (const auto& [extension, value_bytes] : {std::pair(".sst", 400), std::pair(".blob", 1000)}) {
+    SCOPED_TRACE(extension);
+    const std::filesystem::path folder = folder_.path() / (extension + 1);
+    state_ = FunctionState::Open(*environment_, folder).value();
+    std::mt19937 random(1);
+    std::string value(static_cast<size_t>(value_bytes), ' ');
+    for (int i = 0; i < 2000; ++i) {
+      for (char& c : value) c = static_cast<char>(random());
+      ASSERT_TRUE(store().Put(std::to_string(i), value).ok());
+    }
+    ASSERT_TRUE(state_->Commit(At(1)).ok());
+    state_.reset();
+    // Opening writes files of what the log holds.
+    state_ = FunctionState::Open(*environment_, folder).value();
+    int damaged = 0;
+    for (const auto& file : std::filesystem::directory_iterator(folder)) {
+      if (file.path().extension() != extension) continue;
+      std::fstream(file.path(), std::ios::in | std::ios::out).seekp(static_cast<std::streamoff>(file.file_size() / 2))
+          << std::string(64, '#');
+      ++damaged;
+    }
+    ASSERT_GT(damaged, 0);
+    int failed = 0;
+    for (int i = 0; i < 2000; ++i) failed += store().Get(std::to_string(i)).ok() ? 0 : 1;
+    ASSERT_GT(failed, 0);
+    ASSERT_LT(failed, 100);
+    ASSERT_TRUE(store().Put("a", "b").ok());
+    EXPECT_EQ(state_->Commit(At(2)).code(), absl::StatusCode::kDataLoss);
+    EXPECT_EQ(state_->Prepare(At(2)).code(), absl::StatusCode::kDataLoss);
+    EXPECT_EQ(state_->last()->sequence, 1U);
   }
+}
+
+TEST_F(DiskStateTest, ValuesInTablesAndInBlobFilesAreOneState) {
+  // A database in which all values stand in tables, as they once did, is read as it is, and gets blob files as it is written to.
+  const std::string before(2000, 'b');
+  const std::string after(2000, 'a');
+  const auto has_blobs = [&] {
+    for (const auto& file : std::filesystem::directory_iterator(folder_.path() / "state"))
+      if (file.path().extension() == ".blob") return true;
+    return false;
+  };
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(store().Put(std::to_string(i), before).ok());
   ASSERT_TRUE(state_->Commit(At(1)).ok());
-  // Opening writes a table of what the log holds.
-  Reopen();
-  for (const auto& file : std::filesystem::directory_iterator(folder_.path() / "state")) {
-    if (file.path().extension() != ".sst") continue;
-    std::fstream(file.path(), std::ios::in | std::ios::out).seekp(static_cast<std::streamoff>(file.file_size() / 2))
-        << std::string(64, '#');
+  state_.reset();
+  {
+    rocksdb::Options options;
+    options.compression = rocksdb::kLZ4Compression;
+    rocksdb::DB* opened = nullptr;
+    ASSERT_TRUE(rocksdb::DB::Open(options, (folder_.path() / "state").native(), &opened).ok());
+    const std::unique_ptr<rocksdb::DB> database(opened);
+    ASSERT_TRUE(database->Flush(rocksdb::FlushOptions()).ok());
   }
-  int failed = 0;
-  for (int i = 0; i < 2000; ++i) failed += store().Get(std::to_string(i)).ok() ? 0 : 1;
-  ASSERT_GT(failed, 0);
-  ASSERT_LT(failed, 100);
-  ASSERT_TRUE(store().Put("a", "b").ok());
-  EXPECT_EQ(state_->Commit(At(2)).code(), absl::StatusCode::kDataLoss);
-  EXPECT_EQ(state_->Prepare(At(2)).code(), absl::StatusCode::kDataLoss);
-  EXPECT_EQ(state_->last()->sequence, 1U);
+  ASSERT_FALSE(has_blobs());
+  Reopen();
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(Read(store(), std::to_string(i)), before);
+  for (int i = 0; i < 50; ++i) ASSERT_TRUE(store().Put(std::to_string(i), after).ok());
+  ASSERT_TRUE(state_->Commit(At(2)).ok());
+  Reopen();
+  ASSERT_TRUE(has_blobs());
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(Read(store(), std::to_string(i)), i < 50 ? after : before);
 }
 
 TEST_F(DiskStateTest, ANewerFormatIsRefused) {

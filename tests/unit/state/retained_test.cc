@@ -40,6 +40,7 @@ class RetainedTest : public StateTest {
 
   void CommitValue(uint64_t sequence, const std::string& run = "a") {
     ASSERT_TRUE(store().Put("k", std::to_string(sequence)).ok());
+    ASSERT_TRUE(store().Put("large", std::string(2000, 'v')).ok());  // in a file of its own kind
     ASSERT_TRUE(state_->Commit({run, sequence, "p" + std::to_string(sequence), "bytes" + std::to_string(sequence)}).ok());
   }
   uint64_t Make(RetainReason reason = RetainReason::kRequested) {

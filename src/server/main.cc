@@ -11,11 +11,14 @@
 #include "observe/log.h"
 #include "observe/printable.h"
 #include "server/application.h"
+#include "server/end_limit.h"
 
 namespace {
 
 constexpr int kCannotStart = 1;
 constexpr int kBadRequest = 2;
+// Of the ten seconds in which the server ends; functions that can be ended have ended after three.
+constexpr absl::Duration kEndLimit = absl::Seconds(8);
 
 int Fail(const absl::Status& status, int code) {
   fmt::print(stderr, "function-stream: {}\n", fs::observe::PrintableLines(fs::Message(status)));
@@ -56,7 +59,10 @@ int Run(const std::optional<std::string>& config_flag) {
   int signal_number = 0;
   sigwait(&ending, &signal_number);
   fs::observe::LogInfo("stopping: {}", signal_number == SIGTERM ? "SIGTERM" : "SIGINT");
-  application->reset();
+  {
+    const fs::server::EndLimit limit(kEndLimit);
+    application->reset();
+  }
   fs::observe::LogInfo("stopped");
   fs::observe::ShutdownLog();
   return 0;

@@ -1,3 +1,3 @@
 """Generated from proto/function_stream.proto by scripts/generate_stubs.sh; not for editing."""
 
-PROTO_SHA256 = "7ef3aff365c055d6f41994aa24224becec0431e309ad0b2a105f2d5dec884522"
+PROTO_SHA256 = "1e9274156c8ec74dcf9a01756dc68cbf7a35b286d49521a7824bc07eb8ec0dc2"

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "base/rocksdb.h"
+#include "scratch_folder.h"
 #include "state/database.h"
 #include "state/function_state.h"
 #include "state/retained.h"
@@ -168,17 +169,12 @@ void MeasureLarge(const std::filesystem::path& folder, nlohmann::json& result) {
 }  // namespace fs
 
 int main(int argc, char** argv) {
-  std::string folder = (std::filesystem::path(argc > 1 ? argv[1] : "/tmp") / "fs-checkpoint-bench-XXXXXX").native();
-  if (mkdtemp(folder.data()) == nullptr) {
-    std::perror(folder.c_str());
-    return 1;
-  }
-  nlohmann::json result;
-  std::filesystem::create_directories(std::filesystem::path(folder) / "two-phase");
-  // Forks, and so comes before there are threads.
-  fs::MeasureLarge(std::filesystem::path(folder) / "large", result);
-  fs::MeasureTwoPhase(std::filesystem::path(folder) / "two-phase", result);
-  std::filesystem::remove_all(folder);
-  std::puts(result.dump().c_str());
-  return 0;
+  return fs::InScratchFolder(argc, argv, "fs-checkpoint-bench", [](const std::filesystem::path& folder) {
+    nlohmann::json result;
+    std::filesystem::create_directories(folder / "two-phase");
+    // Forks, and so comes before there are threads.
+    fs::MeasureLarge(folder / "large", result);
+    fs::MeasureTwoPhase(folder / "two-phase", result);
+    std::puts(result.dump().c_str());
+  });
 }

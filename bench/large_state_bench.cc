@@ -5,9 +5,7 @@
 // whole process, as flushing and compacting is done by other threads, and of the instance's own; wall time depends on the disk.
 #include <absl/time/clock.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <cstdio>
 #include <filesystem>
@@ -15,6 +13,7 @@
 #include <random>
 #include <string>
 
+#include "scratch_folder.h"
 #include "state/function_state.h"
 
 namespace fs {
@@ -131,12 +130,5 @@ void Measure(const std::filesystem::path& folder) {
 }  // namespace fs
 
 int main(int argc, char** argv) {
-  std::string folder = (std::filesystem::path(argc > 1 ? argv[1] : "/tmp") / "fs-large-state-bench-XXXXXX").native();
-  if (mkdtemp(folder.data()) == nullptr) {
-    std::perror(folder.c_str());
-    return 1;
-  }
-  fs::Measure(folder);
-  std::filesystem::remove_all(folder);
-  return 0;
+  return fs::InScratchFolder(argc, argv, "fs-large-state-bench", [](const std::filesystem::path& folder) { fs::Measure(folder); });
 }

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "connector/embedded/embedded_log.h"
+#include "scratch_folder.h"
 #include "state/function_state.h"
 
 namespace fs {
@@ -136,15 +137,10 @@ void MeasureLog(const std::filesystem::path& folder, nlohmann::json& result) {
 }  // namespace fs
 
 int main(int argc, char** argv) {
-  std::string folder = (std::filesystem::path(argc > 1 ? argv[1] : "/tmp") / "fs-state-bench-XXXXXX").native();
-  if (mkdtemp(folder.data()) == nullptr) {
-    std::perror(folder.c_str());
-    return 1;
-  }
-  nlohmann::json result;
-  fs::MeasureState(std::filesystem::path(folder) / "state", result);
-  fs::MeasureLog(std::filesystem::path(folder) / "log", result);
-  std::filesystem::remove_all(folder);
-  std::puts(result.dump().c_str());
-  return 0;
+  return fs::InScratchFolder(argc, argv, "fs-state-bench", [](const std::filesystem::path& folder) {
+    nlohmann::json result;
+    fs::MeasureState(folder / "state", result);
+    fs::MeasureLog(folder / "log", result);
+    std::puts(result.dump().c_str());
+  });
 }

@@ -53,9 +53,10 @@ class KafkaDecider final : public Decider {
   };
 
   [[nodiscard]] absl::Status InitTransactions(absl::Time deadline);
+  // kDeadlineExceeded: no broker is connected yet.
+  [[nodiscard]] absl::Status AwaitBroker(absl::Time deadline);
   // Finds out which candidates exist; kDeadlineExceeded: none of them does yet.
-  absl::Status AwaitBroker(absl::Time deadline);
-  absl::Status FindPlaces(absl::Time deadline);
+  [[nodiscard]] absl::Status FindPlaces(absl::Time deadline);
   [[nodiscard]] absl::Status LookFor(Candidate& candidate, absl::Time deadline);
   [[nodiscard]] absl::Status SendOffsets(const Marker& marker, std::span<const Positions> positions);
   [[nodiscard]] absl::Status Send(const rd_kafka_topic_partition_list_t& offsets, const rd_kafka_consumer_group_metadata_t& group);

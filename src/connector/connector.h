@@ -126,6 +126,8 @@ class Decider {
   // Shuts out earlier owners, resolves what they left in doubt, and tells the marker of the last decided checkpoint; nullopt: none yet.
   // May block up to the deadline: kDeadlineExceeded, call again.
   [[nodiscard]] virtual absl::StatusOr<std::optional<Marker>> Recover(absl::Time deadline) = 0;
+  // False while nobody can be asked at all: a Recover that is not done yet is then waited for in another way than one that is slow.
+  [[nodiscard]] virtual bool IsConnected() const { return true; }
   // THE COMMIT POINT: everything written to this decider's sinks since the last decision, the positions of all inputs and the marker.
   // `positions` is by input of the function, other connectors' included. May block up to the deadline. kDeadlineExceeded: not yet decided,
   // call again with the same arguments, or give up; kUnavailable: no telling. Then the outcome is unknown: go through recovery. Other

@@ -186,13 +186,14 @@ absl::Status CheckpointProtocol::Take(std::span<const connector::Positions> inpu
 
 connector::Marker CheckpointProtocol::last() const { return {run_id_, sequence_, state_.keeps_state()}; }
 
-template <typename Step>
-absl::Status CheckpointProtocol::Await(WaitingIn where, const Step& step) const {
+template <typename Attempt>
+absl::Status CheckpointProtocol::Await(WaitingIn step, const Attempt& attempt) const {
   const absl::Time started = SteadyNow();
   while (true) {
-    absl::Status status = step(SteadyNow() + kSlice);
+    absl::Status status = attempt(SteadyNow() + kSlice);
     if (!absl::IsDeadlineExceeded(status)) return status;
-    FS_RETURN_IF_ERROR(patience_(where, SteadyNow() - started, status));
+    const bool is_alone = step == WaitingIn::kRecovery && !decider_->IsConnected();
+    FS_RETURN_IF_ERROR(patience_(is_alone ? WaitingIn::kConnection : step, SteadyNow() - started, status));
   }
 }
 

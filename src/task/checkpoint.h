@@ -55,8 +55,8 @@ struct Progress {
 [[nodiscard]] std::string NewRunId();
 
 // Asked a few times a second while something outside does not answer: what that is, in which step, and for how long. OK: wait on. An error
-// ends the step with it.
-enum class WaitingIn { kRecovery, kFlush, kDecision };
+// ends the step with it. kConnection: in recovery, with nobody there to answer.
+enum class WaitingIn { kConnection, kRecovery, kFlush, kDecision };
 using Patience = std::function<absl::Status(WaitingIn step, absl::Duration since, const absl::Status& what)>;
 
 class CheckpointProtocol {
@@ -85,9 +85,9 @@ class CheckpointProtocol {
   [[nodiscard]] uint64_t next_sequence() const { return sequence_ + 1; }
 
  private:
-  // Repeats `step`, which takes a deadline, for as long as it answers kDeadlineExceeded and the caller has patience.
-  template <typename Step>
-  [[nodiscard]] absl::Status Await(WaitingIn where, const Step& step) const;
+  // Repeats `attempt`, which takes a deadline, for as long as it answers kDeadlineExceeded and the caller has patience.
+  template <typename Attempt>
+  [[nodiscard]] absl::Status Await(WaitingIn step, const Attempt& attempt) const;
   [[nodiscard]] absl::Status FlushSinks(absl::Time deadline) const;
   // The state and the decider tell of the same checkpoint, or of what the rule above allows.
   [[nodiscard]] absl::Status CheckAgreement(const std::optional<connector::Marker>& marker);

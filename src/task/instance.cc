@@ -22,8 +22,10 @@ constexpr absl::Duration kUnavailableWait = absl::Milliseconds(500);
 constexpr absl::Duration kFullSinkWait = absl::Milliseconds(100);
 // How long a stop waits for an output that is away.
 constexpr absl::Duration kPatienceAtStop = absl::Seconds(1);
-// A start that takes longer than this says for what it waits, and counts as running.
-constexpr absl::Duration kQuietRecovery = absl::Seconds(1);
+// A start that takes longer than this says for what it waits, and counts as running: create no longer tells what becomes of it. A broker that
+// is there may well need seconds for its first transaction.
+constexpr absl::Duration kQuietConnection = absl::Seconds(3);
+constexpr absl::Duration kQuietRecovery = absl::Seconds(10);
 // A decision that is not heard of for this long is given up, and recovery finds out; a group that takes partitions away waits no longer.
 constexpr absl::Duration kDecisionPatience = absl::Seconds(30);
 constexpr absl::Duration kObserveInterval = absl::Seconds(1);
@@ -348,11 +350,12 @@ absl::Status Instance::CheckFunctionBytes(size_t bytes) {
 }
 
 absl::Status Instance::KeepWaiting(WaitingIn step, absl::Duration since, const absl::Status& what) {
-  if (step != WaitingIn::kRecovery || since > kQuietRecovery) Waiting(std::string(Message(what)));
-  if (step != WaitingIn::kRecovery) Observe(SteadyNow());
+  const bool is_starting = step == WaitingIn::kConnection || step == WaitingIn::kRecovery;
+  if (!is_starting || since > (step == WaitingIn::kConnection ? kQuietConnection : kQuietRecovery)) Waiting(std::string(Message(what)));
+  if (!is_starting) Observe(SteadyNow());
   if ((step == WaitingIn::kDecision || is_rebalancing_) && since > kDecisionPatience) return what;
   if (!stopping()) return absl::OkStatus();
-  if (step == WaitingIn::kRecovery) return absl::CancelledError("stopped while starting");
+  if (is_starting) return absl::CancelledError("stopped while starting");
   if (give_up_ == absl::InfiniteFuture()) give_up_ = SteadyNow() + kPatienceAtStop;
   if (SteadyNow() < give_up_) return absl::OkStatus();
   Log(30, fmt::format("stopped before all outputs arrived; what was not committed comes again at the next start: {}", Message(what)));

@@ -36,6 +36,7 @@ class KafkaDecider final : public Decider {
   void Begin();
 
   absl::StatusOr<std::optional<Marker>> Recover(absl::Time deadline) override;
+  bool IsConnected() const override { return producer_->client().HasBroker(); }
   absl::Status Commit(const Marker& marker, std::span<const Positions> positions, absl::Time deadline) override;
   size_t pending_bytes() const override { return producer_->transaction_bytes(); }
   bool forgets_markers() const override { return true; }

@@ -210,9 +210,18 @@ TEST_F(KafkaTransactionFault, BrokersThatAreAwayAreWaitedForByName) {
   const absl::Status away = Recover(SteadyNow() + absl::Milliseconds(500));
   EXPECT_EQ(away.code(), absl::StatusCode::kDeadlineExceeded);
   EXPECT_THAT(std::string(Message(away)), HasSubstr(rd_kafka_mock_cluster_bootstraps(cluster_)));
+  EXPECT_FALSE(owner_->decider->IsConnected());
   rd_kafka_mock_broker_set_up(cluster_, kBroker);
   const absl::Status back = owner_->decider->Recover(Patience()).status();
   EXPECT_TRUE(back.ok()) << back;
+  EXPECT_TRUE(owner_->decider->IsConnected());
+}
+
+TEST_F(KafkaTransactionFault, ABrokerThatIsSlowToBeginIsThereAllTheSame) {
+  Answer(kInitProducerId, std::vector(100, RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS));
+  const absl::Status slow = Recover(SteadyNow() + absl::Seconds(1));
+  EXPECT_EQ(slow.code(), absl::StatusCode::kDeadlineExceeded) << slow;
+  EXPECT_TRUE(owner_->decider->IsConnected());
 }
 
 }  // namespace

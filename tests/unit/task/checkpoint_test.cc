@@ -2,6 +2,7 @@
 #include "task/checkpoint.h"
 
 #include <absl/time/clock.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "connector/embedded/embedded_connector.h"
@@ -11,6 +12,9 @@
 
 namespace fs::task {
 namespace {
+
+using testing::ElementsAre;
+using testing::Pair;
 
 config::Endpoint TopicEndpoint(const std::string& topic) {
   config::Endpoint endpoint;
@@ -228,6 +232,40 @@ class Forgetful final : public connector::Decider {
  private:
   connector::Decider& decider_;
 };
+
+// Nobody is there at first, and then somebody who is slow.
+class Slow final : public connector::Decider {
+ public:
+  explicit Slow(connector::Decider& decider) : decider_(decider) {}
+  absl::StatusOr<std::optional<connector::Marker>> Recover(absl::Time deadline) override {
+    if (++asked_ < 5) return DeadlineExceeded("attempt {}", asked_);
+    return decider_.Recover(deadline);
+  }
+  bool IsConnected() const override { return asked_ > 2; }
+  absl::Status Commit(const connector::Marker& marker, std::span<const connector::Positions> positions, absl::Time deadline) override {
+    return decider_.Commit(marker, positions, deadline);
+  }
+  size_t pending_bytes() const override { return decider_.pending_bytes(); }
+  bool forgets_markers() const override { return decider_.forgets_markers(); }
+
+ private:
+  connector::Decider& decider_;
+  int asked_ = 0;
+};
+
+TEST_F(CheckpointTest, ARecoveryTellsWhetherAnybodyIsThereToAnswer) {
+  Open();
+  Slow slow(*session_->decider());
+  std::vector<std::pair<WaitingIn, std::string>> told;
+  protocol_ = std::make_unique<CheckpointProtocol>(*state_, &slow, std::vector<connector::Sink*>{sink_.get()}, std::vector<std::string>{"in"},
+                                                   [&](WaitingIn step, absl::Duration, const absl::Status& what) {
+                                                     told.emplace_back(step, std::string(Message(what)));
+                                                     return absl::OkStatus();
+                                                   });
+  EXPECT_TRUE(Recover().ok());
+  EXPECT_THAT(told, ElementsAre(Pair(WaitingIn::kConnection, "attempt 1"), Pair(WaitingIn::kConnection, "attempt 2"),
+                                Pair(WaitingIn::kRecovery, "attempt 3"), Pair(WaitingIn::kRecovery, "attempt 4")));
+}
 
 class ForgottenMarkerTest : public CheckpointTest {
  protected:

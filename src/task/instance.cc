@@ -22,9 +22,9 @@ constexpr absl::Duration kUnavailableWait = absl::Milliseconds(500);
 constexpr absl::Duration kFullSinkWait = absl::Milliseconds(100);
 // How long a stop waits for an output that is away.
 constexpr absl::Duration kPatienceAtStop = absl::Seconds(1);
-// A start that takes longer than this says for what it waits, and counts as running: create no longer tells what becomes of it. A broker that
-// is there may well need seconds for its first transaction.
-constexpr absl::Duration kQuietConnection = absl::Seconds(3);
+// A start that takes longer than this says for what it waits, and counts as running: create no longer tells what becomes of it. A broker
+// that is there may well need seconds for its first transaction.
+constexpr absl::Duration kQuietConnection = absl::Seconds(2);
 constexpr absl::Duration kQuietRecovery = absl::Seconds(10);
 // A decision that is not heard of for this long is given up, and recovery finds out; a group that takes partitions away waits no longer.
 constexpr absl::Duration kDecisionPatience = absl::Seconds(30);

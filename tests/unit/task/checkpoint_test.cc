@@ -257,11 +257,12 @@ TEST_F(CheckpointTest, ARecoveryTellsWhetherAnybodyIsThereToAnswer) {
   Open();
   Slow slow(*session_->decider());
   std::vector<std::pair<WaitingIn, std::string>> told;
-  protocol_ = std::make_unique<CheckpointProtocol>(*state_, &slow, std::vector<connector::Sink*>{sink_.get()}, std::vector<std::string>{"in"},
-                                                   [&](WaitingIn step, absl::Duration, const absl::Status& what) {
-                                                     told.emplace_back(step, std::string(Message(what)));
-                                                     return absl::OkStatus();
-                                                   });
+  protocol_ =
+      std::make_unique<CheckpointProtocol>(*state_, &slow, std::vector<connector::Sink*>{sink_.get()}, std::vector<std::string>{"in"},
+                                           [&](WaitingIn step, absl::Duration, const absl::Status& what) {
+                                             told.emplace_back(step, std::string(Message(what)));
+                                             return absl::OkStatus();
+                                           });
   EXPECT_TRUE(Recover().ok());
   EXPECT_THAT(told, ElementsAre(Pair(WaitingIn::kConnection, "attempt 1"), Pair(WaitingIn::kConnection, "attempt 2"),
                                 Pair(WaitingIn::kRecovery, "attempt 3"), Pair(WaitingIn::kRecovery, "attempt 4")));

@@ -26,7 +26,7 @@ type: python
 input-groups: [{inputs: [{input-type: embedded, topic: in, group_id: g}]}]
 outputs: [{output-type: embedded, topic: out}]
 """
-SHORT = CONFIG + "limits: {process_timeout_ms: 300, memory_mb: 64}\n"
+SHORT = CONFIG + "limits: {process_timeout_ms: 1000, memory_mb: 64}\n"
 IMPORT = "from fs_api import FSProcessorDriver\n"
 PROCESS = "    def process(self, ctx, source_id, data):\n        ctx.emit(data)\n"
 GOOD = IMPORT + "class Echo(FSProcessorDriver):\n" + PROCESS
@@ -122,7 +122,7 @@ MODULES: dict[str, tuple[str | bytes, list[str]]] = {
         driver("    def init(self, ctx, config):\n        raise ValueError('x' * 1_000_000)\n"),
         ['"echo.py", line 4'],
     ),
-    "no end in init": (driver("    def init(self, ctx, config):\n        while True: pass\n"), ["limits.process_timeout_ms", "300"]),
+    "no end in init": (driver("    def init(self, ctx, config):\n        while True: pass\n"), ["limits.process_timeout_ms", "1000"]),
     "no memory in init": (
         driver("    def init(self, ctx, config):\n        self.x = bytes(1 << 30)\n"),
         ['"echo.py", line 4', "MemoryError"],
@@ -133,7 +133,7 @@ MODULES: dict[str, tuple[str | bytes, list[str]]] = {
     ),
     "raises on import": ("x = 1\n\nraise ValueError('at import')\n" + GOOD, ['"echo.py", line 3', "ValueError: at import"]),
     "exits on import": ("import sys\nsys.exit('bye')\n" + GOOD, ['"echo.py", line 2', "SystemExit: bye"]),
-    "no end on import": ("while True:\n    pass\n", ["limits.process_timeout_ms", "300"]),
+    "no end on import": ("while True:\n    pass\n", ["limits.process_timeout_ms", "1000"]),
     "a syntax error": (GOOD + "def broken(:\n    pass\n", ["SyntaxError", '"echo.py", line 5']),
     "an indentation error": (GOOD + "  x = 1\n", ["IndentationError", '"echo.py", line 5']),
     "tabs and blanks": (GOOD + "if True:\n        x = 1\n\ty = 2\n", ["TabError", '"echo.py", line 7']),

@@ -134,7 +134,7 @@ def _init(place: Place) -> None:
 
 @row("`init` over its time limit")
 def _slow(place: Place) -> None:
-    place.create(CONFIG + "limits: {process_timeout_ms: 200}\n", CODE + b"    def init(self, ctx, config):\n        while True: pass\n")
+    place.create(CONFIG + "limits: {process_timeout_ms: 1000}\n", CODE + b"    def init(self, ctx, config):\n        while True: pass\n")
 
 
 @row("`init` over its memory limit")

@@ -68,7 +68,7 @@ def test_no_log_of_the_servers_holds_a_payload_however_its_processing_fails(serv
     built.options.update(
         {
             "on_error": {"policy": "dead-letter", "dead_letter_output": 1, "retries": 1, "backoff_ms": 0},
-            "limits": {"memory_mb": 64, "process_timeout_ms": 300},
+            "limits": {"memory_mb": 64, "process_timeout_ms": 1000},
         }
     )
     client.create_python_function_from_config(built, Failing)

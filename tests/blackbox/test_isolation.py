@@ -66,7 +66,7 @@ def test_a_limit_ends_the_instance_and_says_which(client: FsClient, function: ty
         client,
         "bad",
         function,
-        limits={"memory_mb": 64, "process_timeout_ms": 300},
+        limits={"memory_mb": 64, "process_timeout_ms": 1000},
         restart={"max_attempts": 1, "backoff_ms": 10, "backoff_max_ms": 10},
     )
     client.publish("in", [b"fine", b"now"])

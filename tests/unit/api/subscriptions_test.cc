@@ -170,7 +170,7 @@ TEST_F(SubscriptionsTest, ServerThatStopsEndsWaitingStreamsAtOnce) {
   const absl::Time start = absl::Now();
   streams_->Stop();
   for (std::thread& client : clients) client.join();
-  EXPECT_LT(absl::Now() - start, absl::Seconds(2));
+  EXPECT_LT(absl::Now() - start, absl::Seconds(10));
   EXPECT_EQ(unavailable, 20);
 }
 

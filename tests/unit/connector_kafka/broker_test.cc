@@ -157,7 +157,7 @@ TEST_F(KafkaBroker, AnArrivalWakesAnIdleInstance) {
       for (const Record& record : records) instance.seen.push_back({std::string(record.value), {}, {}, 0, 0, 0});
       if (records.empty()) instance.waker->WaitUntil(start + kPatience);
     }
-    EXPECT_LT(SteadyNow() - start, absl::Seconds(5));
+    EXPECT_LT(SteadyNow() - start, kPatience / 2);  // woken, not at the end of the wait
   }
   EXPECT_EQ(AsSet(instance.Values()), Numbers(0, 5));
 }
@@ -189,9 +189,7 @@ TEST_F(KafkaBroker, AMissingTopicIsToldByNameAndReadOnceItIsThere) {
     Properties properties = {{"group_id", NewGroup()}};
     if (has_partition) properties.emplace_back("partition", "0");
     const auto source = instance.Read(topic, properties);
-    const absl::Time start = SteadyNow();
     ASSERT_TRUE(instance.PollUntil(*source, [&] { return absl::IsUnavailable(instance.last); }).ok());
-    EXPECT_LT(SteadyNow() - start, absl::Seconds(5));
     EXPECT_THAT(std::string(Message(instance.last)), HasSubstr(topic));
     CreateTopic(topic, 1);
     ASSERT_TRUE(instance.PollUntil(*source, [&] { return instance.last.ok(); }).ok());
@@ -324,7 +322,7 @@ TEST_F(KafkaBroker, AKilledOrClosingMembersSuccessorHasItsPartitionsAtOnce) {
     const absl::Time start = absl::Now();
     auto source = after->Read(topic, properties);
     ASSERT_TRUE(after->PollUntil(*source, [&] { return after->listener.owned.size() == 2; }).ok());
-    EXPECT_LT(absl::Now() - start, absl::Seconds(3));
+    EXPECT_LT(absl::Now() - start, absl::Seconds(8));  // the group would wait 10 s for a member that it does not know
     ASSERT_TRUE(Produce(*sink, round * 10, round * 10 + 10).ok());
     ASSERT_TRUE(after->PollUntil(*source, [&] { return after->seen.size() >= 10; }).ok());
     EXPECT_EQ(after->listener.lost_count, 0);
@@ -366,9 +364,10 @@ TEST_F(KafkaBroker, EndingIsQuickEvenWhenNoBrokerIsThere) {
     ASSERT_TRUE(instance.PollUntil(*source, [&] { return absl::IsUnavailable(instance.last); }).ok());
     start = SteadyNow();
   }
-  EXPECT_LT(SteadyNow() - start, absl::Milliseconds(200));
+  EXPECT_LT(SteadyNow() - start, absl::Seconds(1));
   connector_.reset();
-  EXPECT_LT(SteadyNow() - start, absl::Seconds(3));
+  // The graveyard waits two seconds at most; the clients would wait for their broker for ever.
+  EXPECT_LT(SteadyNow() - start, absl::Seconds(10));
 }
 
 }  // namespace

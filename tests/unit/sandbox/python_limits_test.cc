@@ -79,7 +79,7 @@ TEST_P(Runaway, IsStoppedByAnInterruptWithinASecond) {
 }
 
 TEST(PythonLimitsTest, EachMessageHasTheWholeTimeLimit) {
-  PythonGuest python(FunctionWith("import time\ntime.sleep(0.06)"), "F", Limits(absl::Milliseconds(250)));
+  PythonGuest python(FunctionWith("import time\ntime.sleep(0.06)"), "F", Limits(absl::Milliseconds(600)));
   ASSERT_TRUE(python.Start().ok());
   const auto result = python.Process(std::vector<std::string>(12, "x"));
   ASSERT_TRUE(result.ok()) << result.status();

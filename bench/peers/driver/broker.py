@@ -17,12 +17,17 @@ TAIL_RECORDS = 50
 _QUIET = 2  # the broker goes away before its clients do
 
 
+def start_for_throughput() -> None:
+    """Has brokers started from here with the heap and the compiler that Kafka's own start script gives them, not for a quick start."""
+    os.environ.setdefault("FS_KAFKA_JIT", "full")
+    os.environ.setdefault("FS_KAFKA_HEAP", "1g")
+
+
 class Broker:
     """A broker for throughput, up within `with`. One partition a topic, so that the order of the output is the order of the work."""
 
     def __init__(self, folder: Path) -> None:
-        os.environ.setdefault("FS_KAFKA_JIT", "full")
-        os.environ.setdefault("FS_KAFKA_HEAP", "1g")
+        start_for_throughput()
         self._folder = folder
         self._kafka = Kafka(folder)
 

@@ -100,7 +100,7 @@ absl::Status KafkaDecider::Commit(const Marker& marker, std::span<const Position
   return CommitTransaction(deadline);
 }
 
-// Sending offsets cannot be called again, and without a broker it waits for far longer than it is told to: a stop would wait with it.
+// Sending offsets cannot be called again: without a broker its time would go by, and the transaction with it.
 absl::Status KafkaDecider::AwaitBroker(absl::Time deadline) {
   while (!producer_->client().HasBroker()) {
     if (SteadyNow() >= deadline) {

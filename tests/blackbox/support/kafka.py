@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from collections.abc import Iterable, Iterator
@@ -24,9 +25,10 @@ class Kafka:
         self._folder = folder
         self.bootstrap_servers = ""
 
-    def start(self) -> None:
-        """Returns when the broker answers; nothing to do where it runs."""
-        self.bootstrap_servers = self._run("start", "auto", timeout=START_TIMEOUT_S)
+    def start(self, **properties: int) -> None:
+        """Returns when the broker answers; nothing to do where it runs. `properties`: the broker's for this start, `_` for each dot."""
+        given = " ".join(f"{name.replace('_', '.')}={value}" for name, value in properties.items())
+        self.bootstrap_servers = self._run("start", "auto", timeout=START_TIMEOUT_S, env={"FS_KAFKA_PROPERTIES": given})
 
     def stop(self) -> None:
         self._run("stop")
@@ -35,10 +37,15 @@ class Kafka:
         """SIGKILL: the crash of the crash tests."""
         self._run("kill9")
 
-    def _run(self, command: str, *arguments: str, timeout: float = 60.0) -> str:
+    def _run(self, command: str, *arguments: str, timeout: float = 60.0, env: dict[str, str] | None = None) -> str:
         try:
             done = subprocess.run(
-                [str(SCRIPT), command, str(self._folder), *arguments], capture_output=True, text=True, timeout=timeout, check=True
+                [str(SCRIPT), command, str(self._folder), *arguments],
+                capture_output=True,
+                text=True,
+                timeout=timeout,
+                check=True,
+                env={**os.environ, **(env or {})},
             )
         except subprocess.CalledProcessError as error:
             raise AssertionError(f"kafka.sh {command}: {error.stderr}") from error

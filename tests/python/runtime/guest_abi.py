@@ -162,6 +162,7 @@ class Guest:
         raise NotImplementedError
 
     def interrupt_after(self, delay_ms: int) -> None:
+        """Once, whatever runs then. 0: as if before the next call."""
         raise NotImplementedError
 
     def load(self, source, **options) -> int:

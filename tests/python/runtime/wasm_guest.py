@@ -132,7 +132,10 @@ class WasmGuest(Guest):
             time.sleep(delay_ms / 1000)
             word[0] |= 8
 
-        threading.Thread(target=interrupt, daemon=True).start()
+        if delay_ms == 0:
+            interrupt()
+        else:
+            threading.Thread(target=interrupt, daemon=True).start()
 
     # imports
 

@@ -1,9 +1,9 @@
 """How soon a message comes out: on its own and at 5,000 a second, embedded and over Kafka; and how soon a function does, from its creation.
 
-All through the Python client. At a rate over Kafka: medians of some runs, after one that warms the broker up, as one collection of its garbage
-decides a run's 99th percentile. "Kafka alone" is what the broker takes of it, which a function's output adds a second time. Prints a table,
-then one line of JSON. Exits with 1 when a target is missed: a single message to an idle function within 5 ms (p50); 5,000 a second at
-least once within 3 ms (p50) and 15 ms (p99); create, upload included, to first output within 50 ms.
+All through the Python client. At a rate over Kafka: medians of some runs, after one that warms the broker up, as one collection of its
+garbage decides a run's 99th percentile. "Kafka alone" is what the broker takes of it, which an output adds a second time. Prints a
+table, then one line of JSON. Exits with 1 when a target is missed: a single message to an idle function within 5 ms (p50); 5,000 a second
+at least once within 3 ms (p50) and 15 ms (p99); create, upload included, to first output within 50 ms.
 """
 
 from __future__ import annotations

@@ -127,7 +127,9 @@ def test_describe_tells_positions_and_counts(client: FsClient) -> None:
     create(client, "counter", Counter)
     client.publish("in", events(5))
     read(client, "out", 5)
-    about = wait_for(lambda: (one := client.describe_function("counter")).positions and one, "a checkpoint")
+    about = wait_for(
+        lambda: (one := client.describe_function("counter")).positions and one.positions[0].offset == 5 and one, "a checkpoint"
+    )
     assert (about.processed, about.emitted, about.restarts, about.reason, about.last_error) == (5, 5, 0, "", "")
     assert [(one.source_id, one.topic, one.partition, one.offset) for one in about.positions] == [(0, "in", 0, 5)]
     assert about.checkpoint_id >= 1

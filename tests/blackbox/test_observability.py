@@ -78,8 +78,11 @@ def test_lag_of_a_file_and_memory_and_state(server: Server, client: FsClient) ->
     (folder / "lines.txt").write_bytes(b"a\nb\n")
     config = WasmTaskBuilder().set_name("lines").add_input_group([FileInput(path="lines.txt")]).add_output(EmbeddedOutput("out")).build()
     client.create_python_function_from_config(config, Talking)
-    about = wait_for(lambda: (one := client.describe_function("lines")).memory_bytes and one.positions and one, "a look and a checkpoint")
-    assert [(at.offset, at.end_offset, at.lag) for at in about.positions] == [(4, 4, 0)]
+    about = wait_for(lambda: (one := client.describe_function("lines")).memory_bytes and one, "a look")
+    wait_for(
+        lambda: [(at.offset, at.end_offset, at.lag) for at in client.describe_function("lines").positions] == [(4, 4, 0)],
+        "a checkpoint, and a look after it",
+    )
     assert about.memory_bytes > 1 << 20
     assert wait_for(lambda: client.describe_function("lines").state_bytes, "the state's size") > 0
 
@@ -141,7 +144,7 @@ def test_describe_tells_rates_latency_traffic_and_the_last_checkpoint(client: Fs
     assert about.last_checkpoint.time_ms >= about.since_ms
     assert [(one.topic, one.messages, one.bytes) for one in about.inputs] == [("in", 50, 150)]
     assert [(one.topic, one.messages, one.bytes) for one in about.outputs] == [("out", 50, 150)]
-    assert [(at.offset, at.lag) for at in about.positions] == [(50, 0)]
+    wait_for(lambda: [(at.offset, at.lag) for at in client.describe_function("talk").positions] == [(50, 0)], "all committed, and a look")
 
 
 def test_describe_and_metrics_tell_an_exception_with_its_traceback(server: Server, client: FsClient) -> None:

@@ -163,12 +163,12 @@ def main() -> int:
             create(client, name, EmbeddedInput(f"in-{name}", "bench"), EmbeddedOutput(f"out-{name}"), delivery)
             result[f"{name}, single"] = summary(embedded_single(client, name, arguments.singles))
         name = "embedded-at-least-once"
-        steady = list(latencies_ms(server.port, [f"in-{name}"], [f"out-{name}"], RATE * arguments.seconds, RATE, 5))
+        count = RATE * arguments.seconds
+        steady = list(latencies_ms(server.port, [f"in-{name}"], [f"out-{name}"], count, RATE, 5))
         result[f"{name}, steady"] = summary(steady[len(steady) // 10 :])
         if not arguments.embedded_only:
             start_for_throughput()
             kafka = Kafka(Path(folder) / "kafka")
-            count = RATE * arguments.seconds
             try:
                 kafka.start()
                 kafka.create_topic("alone")

@@ -32,17 +32,22 @@ absl::Status WriteForAllPartitions(Instance& instance, Sink& sink, int count) {
   return sink.Flush(deadline);
 }
 
+// How many of the topic's first `count` records each partition has.
+std::map<int32_t, int> CountByPartition(Instance& instance, const std::string& topic, const std::string& group, size_t count) {
+  const auto source = instance.Read(topic, {{"group_id", group}});
+  EXPECT_TRUE(instance.PollUntil(*source, [&] { return instance.seen.size() == count; }).ok());
+  std::map<int32_t, int> counts;
+  for (const Seen& record : instance.seen) ++counts[record.partition];
+  return counts;
+}
+
 TEST_F(KafkaBroker, WhatConcernsAllPartitionsGoesToEachInTurn) {
   const std::string topic = NewTopic(5);
   Instance instance(connector_);
   const auto sink = instance.Write(topic);
   const absl::Status written = WriteForAllPartitions(instance, *sink, 15);
   ASSERT_TRUE(written.ok()) << written;
-  const auto source = instance.Read(topic, {{"group_id", NewGroup()}});
-  ASSERT_TRUE(instance.PollUntil(*source, [&] { return instance.seen.size() == 15; }).ok());
-  std::map<int32_t, int> counts;
-  for (const Seen& record : instance.seen) ++counts[record.partition];
-  EXPECT_EQ(counts, (std::map<int32_t, int>{{0, 3}, {1, 3}, {2, 3}, {3, 3}, {4, 3}}));
+  EXPECT_EQ(CountByPartition(instance, topic, NewGroup(), 15), (std::map<int32_t, int>{{0, 3}, {1, 3}, {2, 3}, {3, 3}, {4, 3}}));
 }
 
 TEST_F(KafkaBroker, PartitionsThatWereAddedSinceTheFirstRecordHaveTheirTurns) {
@@ -53,11 +58,7 @@ TEST_F(KafkaBroker, PartitionsThatWereAddedSinceTheFirstRecordHaveTheirTurns) {
   GrowTopic(topic, 3);
   const absl::Status written = WriteForAllPartitions(instance, *sink, 6);
   ASSERT_TRUE(written.ok()) << written;
-  const auto source = instance.Read(topic, {{"group_id", NewGroup()}});
-  ASSERT_TRUE(instance.PollUntil(*source, [&] { return instance.seen.size() == 7; }).ok());
-  std::map<int32_t, int> counts;
-  for (const Seen& record : instance.seen) ++counts[record.partition];
-  EXPECT_EQ(counts, (std::map<int32_t, int>{{0, 3}, {1, 2}, {2, 2}}));
+  EXPECT_EQ(CountByPartition(instance, topic, NewGroup(), 7), (std::map<int32_t, int>{{0, 3}, {1, 2}, {2, 2}}));
 }
 
 TEST_F(KafkaBroker, ARecordThatIsTooLargeIsNamedWithItsLimit) {

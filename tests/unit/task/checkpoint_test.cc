@@ -57,8 +57,11 @@ class CheckpointTest : public testing::Test {
     session_ = *connector_->OpenSession(
         {.function_name = "function", .function_id = "function-id", .waker = std::make_shared<Waker>(), .exactly_once = true});
     sink_ = *session_->OpenSink(TopicEndpoint("out"));
-    protocol_ = std::make_unique<CheckpointProtocol>(*state_, session_->decider(), std::vector<connector::Sink*>{sink_.get()},
-                                                     std::vector<std::string>{"in"}, NoPatience());
+    DecideWith(session_->decider());
+  }
+  void DecideWith(connector::Decider* decider, Patience patience = NoPatience()) {
+    protocol_ = std::make_unique<CheckpointProtocol>(*state_, decider, std::vector<connector::Sink*>{sink_.get()},
+                                                     std::vector<std::string>{"in"}, std::move(patience));
   }
   absl::StatusOr<std::optional<state::Checkpoint>> Recover() {
     auto recovered = protocol_->Recover();
@@ -215,33 +218,11 @@ TEST_F(CheckpointTest, AStateWhoseLogWasLostIsRefused) {
   EXPECT_EQ(Recover().status().code(), absl::StatusCode::kFailedPrecondition);
 }
 
-// The embedded log, with the memory of a decider that keeps markers for some days only.
-class Forgetful final : public connector::Decider {
+// Another decider as it is, for what changes some of it.
+class Forwarding : public connector::Decider {
  public:
-  explicit Forgetful(connector::Decider& decider) : decider_(decider) {}
-  absl::StatusOr<std::optional<connector::Marker>> Recover(absl::Time deadline) override {
-    FS_RETURN_IF_ERROR(decider_.Recover(deadline).status());
-    return std::optional<connector::Marker>();
-  }
-  absl::Status Commit(const connector::Marker& marker, std::span<const connector::Positions> positions, absl::Time deadline) override {
-    return decider_.Commit(marker, positions, deadline);
-  }
-  size_t pending_bytes() const override { return decider_.pending_bytes(); }
-  bool forgets_markers() const override { return true; }
-
- private:
-  connector::Decider& decider_;
-};
-
-// Nobody is there at first, and then somebody who is slow.
-class Slow final : public connector::Decider {
- public:
-  explicit Slow(connector::Decider& decider) : decider_(decider) {}
-  absl::StatusOr<std::optional<connector::Marker>> Recover(absl::Time deadline) override {
-    if (++asked_ < 5) return DeadlineExceeded("attempt {}", asked_);
-    return decider_.Recover(deadline);
-  }
-  bool IsConnected() const override { return asked_ > 2; }
+  explicit Forwarding(connector::Decider& decider) : decider_(decider) {}
+  absl::StatusOr<std::optional<connector::Marker>> Recover(absl::Time deadline) override { return decider_.Recover(deadline); }
   absl::Status Commit(const connector::Marker& marker, std::span<const connector::Positions> positions, absl::Time deadline) override {
     return decider_.Commit(marker, positions, deadline);
   }
@@ -250,6 +231,30 @@ class Slow final : public connector::Decider {
 
  private:
   connector::Decider& decider_;
+};
+
+// The embedded log, with the memory of a decider that keeps markers for some days only.
+class Forgetful final : public Forwarding {
+ public:
+  using Forwarding::Forwarding;
+  absl::StatusOr<std::optional<connector::Marker>> Recover(absl::Time deadline) override {
+    FS_RETURN_IF_ERROR(Forwarding::Recover(deadline).status());
+    return std::optional<connector::Marker>();
+  }
+  bool forgets_markers() const override { return true; }
+};
+
+// Nobody is there at first, and then somebody who is slow.
+class Slow final : public Forwarding {
+ public:
+  using Forwarding::Forwarding;
+  absl::StatusOr<std::optional<connector::Marker>> Recover(absl::Time deadline) override {
+    if (++asked_ < 5) return DeadlineExceeded("attempt {}", asked_);
+    return Forwarding::Recover(deadline);
+  }
+  bool IsConnected() const override { return asked_ > 2; }
+
+ private:
   int asked_ = 0;
 };
 
@@ -257,12 +262,10 @@ TEST_F(CheckpointTest, ARecoveryTellsWhetherAnybodyIsThereToAnswer) {
   Open();
   Slow slow(*session_->decider());
   std::vector<std::pair<WaitingIn, std::string>> told;
-  protocol_ =
-      std::make_unique<CheckpointProtocol>(*state_, &slow, std::vector<connector::Sink*>{sink_.get()}, std::vector<std::string>{"in"},
-                                           [&](WaitingIn step, absl::Duration, const absl::Status& what) {
-                                             told.emplace_back(step, std::string(Message(what)));
-                                             return absl::OkStatus();
-                                           });
+  DecideWith(&slow, [&](WaitingIn step, absl::Duration, const absl::Status& what) {
+    told.emplace_back(step, std::string(Message(what)));
+    return absl::OkStatus();
+  });
   EXPECT_TRUE(Recover().ok());
   EXPECT_THAT(told, ElementsAre(Pair(WaitingIn::kConnection, "attempt 1"), Pair(WaitingIn::kConnection, "attempt 2"),
                                 Pair(WaitingIn::kRecovery, "attempt 3"), Pair(WaitingIn::kRecovery, "attempt 4")));
@@ -283,8 +286,7 @@ class ForgottenMarkerTest : public CheckpointTest {
   void OpenForgetful() {
     Open();
     forgetful_ = std::make_unique<Forgetful>(*session_->decider());
-    protocol_ = std::make_unique<CheckpointProtocol>(*state_, forgetful_.get(), std::vector<connector::Sink*>{sink_.get()},
-                                                     std::vector<std::string>{"in"}, NoPatience());
+    DecideWith(forgetful_.get());
   }
   static std::string Taken(absl::Duration age) {
     return EncodeProgress({.inputs = {{{0, 7}}}, .sink_marks = {}, .taken = absl::Now() - age}, std::vector<std::string>{"in"});

@@ -232,7 +232,8 @@ absl::StatusOr<YamlNode> ParseYaml(std::string_view text) {
   } catch (const Refused& refused) {
     return refused.status;
   } catch (const YAML::Exception& error) {
-    return InvalidArgument("line {}, column {}: {}", error.mark.line + 1, error.mark.column + 1, error.msg);
+    // It quotes single bytes of the text, not characters.
+    return InvalidArgument("line {}, column {}: {}", error.mark.line + 1, error.mark.column + 1, ToUtf8(error.msg));
   } catch (const std::exception& error) {
     return InvalidArgument("not YAML: {}", error.what());
   }

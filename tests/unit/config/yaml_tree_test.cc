@@ -5,6 +5,8 @@
 
 #include <ctime>
 
+#include "base/utf8.h"
+
 namespace fs::config {
 namespace {
 
@@ -56,10 +58,12 @@ TEST(YamlTree, WhatIsNoPlainDocumentIsRefusedWithItsLine) {
            {"a: 1\nb: '\x1b[2J'\n", "line 2: the control character 0x1b; write it as an escape in double quotes"},
            {"# \x7f\n", "line 1: the control character 0x7f"},
            {"\t- a", "line 1"},
+           {"a: \"\\\u02a3\"\n", "line 1, column 7: unknown escape character: \ufffd"},
        }) {
     const auto root = ParseYaml(c.text);
     EXPECT_EQ(root.status().code(), absl::StatusCode::kInvalidArgument) << c.text;
     EXPECT_THAT(Message(root.status()), HasSubstr(c.message)) << c.text;
+    EXPECT_TRUE(IsUtf8(Message(root.status()))) << c.text;
   }
 }
 

@@ -12,6 +12,9 @@
 namespace fs::state {
 namespace {
 
+// A filter of a million keys is one block of more than a megabyte, and a shard that it does not fit into reads it anew for every key.
+constexpr int kCacheShardBits = 3;
+
 // KvStore::Merge: the operands, one after the other, behind what was there.
 class AppendOperator final : public rocksdb::MergeOperator {
  public:
@@ -38,9 +41,9 @@ class AppendOperator final : public rocksdb::MergeOperator {
 Environment::Environment(const Options& options, std::unique_ptr<rocksdb::Env> memory_env)
     : memory_env_(std::move(memory_env)),
       opening_env_(memory_env_ != nullptr ? nullptr : MakeOpeningEnv()),
-      block_cache_(rocksdb::NewLRUCache(options.block_cache_bytes)),
+      block_cache_(rocksdb::NewLRUCache(options.cache_bytes, kCacheShardBits)),
       options_(DatabaseOptions(memory_env_ != nullptr ? memory_env_.get() : opening_env_.get())),
-      read_cache_budget_(static_cast<int64_t>(options.read_cache_bytes)) {
+      cache_budget_(options.cache_bytes, block_cache_) {
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = block_cache_;
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));

@@ -6,28 +6,12 @@
 #include <rocksdb/env.h>
 #include <rocksdb/options.h>
 
-#include <atomic>
-#include <cstdint>
 #include <memory>
 
+#include "state/cache_budget.h"
 #include "state/function_state.h"
 
 namespace fs::state {
-
-// Memory that all overlays together may keep committed values in. Thread-safe, without a lock.
-class ReadCacheBudget {
- public:
-  explicit ReadCacheBudget(int64_t limit_bytes) : left_(limit_bytes) {}
-  bool Take(int64_t bytes) {
-    if (left_.fetch_sub(bytes, std::memory_order_relaxed) >= bytes) return true;
-    left_.fetch_add(bytes, std::memory_order_relaxed);
-    return false;
-  }
-  void GiveBack(int64_t bytes) { left_.fetch_add(bytes, std::memory_order_relaxed); }
-
- private:
-  std::atomic<int64_t> left_;
-};
 
 class Environment final : public StateEnvironment {
  public:
@@ -39,14 +23,14 @@ class Environment final : public StateEnvironment {
   [[nodiscard]] rocksdb::Env* env() const { return memory_env_ != nullptr ? memory_env_.get() : rocksdb::Env::Default(); }
   [[nodiscard]] bool in_memory() const { return memory_env_ != nullptr; }
   [[nodiscard]] const rocksdb::Options& database_options() const { return options_; }
-  [[nodiscard]] ReadCacheBudget& read_cache_budget() { return read_cache_budget_; }
+  [[nodiscard]] CacheBudget& cache_budget() { return cache_budget_; }
 
  private:
   std::unique_ptr<rocksdb::Env> memory_env_;
   std::unique_ptr<rocksdb::Env> opening_env_;  // nullptr in memory
   std::shared_ptr<rocksdb::Cache> block_cache_;
   rocksdb::Options options_;
-  ReadCacheBudget read_cache_budget_;
+  CacheBudget cache_budget_;
 };
 
 }  // namespace fs::state

@@ -1,7 +1,10 @@
 // Opening a state, its checkpoints, and what stands in the database beside the stores.
 #include "state/function_state.h"
 
+#include <rocksdb/perf_context.h>
+
 #include <algorithm>
+#include <utility>
 
 #include "state/key_codec.h"
 #include "state/stores.h"
@@ -231,10 +234,20 @@ absl::Status State::FillBatch(const Checkpoint& checkpoint, rocksdb::WriteBatch&
 
 void State::Committed(const Checkpoint& checkpoint, size_t batch_bytes) {
   size_limit_.Wrote(batch_bytes);
+  TellBlockReads();
   overlay_.Committed();
   unsaved_stores_.clear();
   is_format_saved_ = true;
   last_ = checkpoint;
+}
+
+// Of all states of the thread, by the counters that RocksDB keeps for each.
+void State::TellBlockReads() {
+  thread_local uint64_t found = 0;
+  thread_local uint64_t read = 0;
+  const rocksdb::PerfContext& counters = *rocksdb::get_perf_context();
+  cache_budget_.Looked(counters.block_cache_hit_count - std::exchange(found, counters.block_cache_hit_count),
+                       counters.block_read_count - std::exchange(read, counters.block_read_count));
 }
 
 absl::Status State::Commit(const Checkpoint& checkpoint) {

@@ -37,14 +37,13 @@ struct Checkpoint {
   std::vector<std::string> supersedes = {};
 };
 
-// Shared by all states of a server: block cache, write buffer budget, background threads. Thread-safe; outlives its states.
+// Shared by all states of a server: cache, write buffer budget, background threads. Thread-safe; outlives its states.
 class StateEnvironment {
  public:
   struct Options {
-    bool in_memory = false;  // storage_type memory: nothing outlives the process
-    size_t block_cache_bytes = size_t{256} << 20;
+    bool in_memory = false;                  // storage_type memory: nothing outlives the process
+    size_t cache_bytes = size_t{512} << 20;  // committed values kept ready for the next read, and RocksDB's blocks
     size_t write_buffer_bytes = size_t{256} << 20;
-    size_t read_cache_bytes = size_t{256} << 20;  // committed values kept ready for the next read, all states together
   };
   static absl::StatusOr<std::unique_ptr<StateEnvironment>> Create(const Options& options);
   virtual ~StateEnvironment() = default;

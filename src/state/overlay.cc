@@ -15,6 +15,7 @@ constexpr size_t kMostSpareUndo = 4096;
 constexpr size_t kMostSpareEntries = 1024;
 constexpr size_t kOwnCleanBytes = 64 << 10;  // what a state may keep without asking the budget
 constexpr size_t kGrantBytes = 64 << 10;
+constexpr size_t kMostSpared = 64;  // entries in turn: the time that one call takes has a bound
 
 void TrimSpare(std::string& buffer) {
   if (buffer.capacity() > kLargestSpare) {
@@ -26,7 +27,7 @@ void TrimSpare(std::string& buffer) {
 
 }  // namespace
 
-Overlay::~Overlay() { budget_.GiveBack(static_cast<int64_t>(granted_bytes_)); }
+Overlay::~Overlay() { budget_.GiveBack(granted_bytes_); }
 
 size_t Overlay::Hash::operator()(std::string_view key) const {
   return absl::Hash<absl::string_view>{}(absl::string_view(key.data(), key.size()));
@@ -37,7 +38,7 @@ size_t Overlay::Cost(const Entry& entry) { return kEntryBytes + entry.key.size()
 Overlay::Entry* Overlay::Find(std::string_view key) {
   const auto found = entries_.find(key);
   if (found == entries_.end()) return nullptr;
-  (*found)->generation = generation_;
+  (*found)->is_used = true;
   return *found;
 }
 
@@ -51,7 +52,6 @@ Overlay::Entry& Overlay::Insert(std::string_view key) {
   }
   entry->key.assign(key);
   entry->hash = Hash()(key);
-  entry->generation = generation_;
   entries_.insert(entry);
   return *entry;
 }
@@ -232,30 +232,44 @@ void Overlay::Remember(std::string_view key, std::optional<std::string_view> val
 
 bool Overlay::HasRoom(size_t bytes) {
   const auto fits = [&] { return clean_bytes_ + bytes <= granted_bytes_ + kOwnCleanBytes; };
-  while (!fits() && budget_.Take(static_cast<int64_t>(kGrantBytes))) granted_bytes_ += kGrantBytes;
-  if (!fits()) MakeRoom();
+  if (budget_.is_exceeded() && granted_bytes_ > 0) [[unlikely]] {
+    granted_bytes_ -= kGrantBytes;
+    budget_.GiveBack(kGrantBytes);
+  }
+  while (!fits() && budget_.Take(kGrantBytes)) granted_bytes_ += kGrantBytes;
+  for (size_t spared = 0; !fits() && !clean_queue_.empty();) {
+    Entry& entry = *clean_queue_.front();
+    clean_queue_.pop_front();
+    entry.is_queued = false;
+    if (!entry.is_clean) continue;
+    if (entry.is_used && spared < kMostSpared) {
+      ++spared;
+      Queue(entry);
+      continue;
+    }
+    DropClean(entry);
+    Remove(entry);
+  }
   return fits();
 }
 
-void Overlay::AddClean(Entry& entry) { clean_bytes_ += Cost(entry); }
+void Overlay::Queue(Entry& entry) {
+  // What is queued still was written since.
+  entry.is_used = entry.is_queued;
+  if (entry.is_queued) return;
+  entry.is_queued = true;
+  clean_queue_.push_back(&entry);
+}
 
-void Overlay::DropClean(Entry& entry) { clean_bytes_ -= Cost(entry); }
+void Overlay::AddClean(Entry& entry) {
+  entry.is_clean = true;
+  clean_bytes_ += Cost(entry);
+  Queue(entry);
+}
 
-// Drops what was not used since the last time and, if that is little, everything: each sweep is paid for by what has come since.
-void Overlay::MakeRoom() {
-  const size_t goal = clean_bytes_ / 2;
-  for (const bool unused_only : {true, false}) {
-    if (clean_bytes_ <= goal) break;
-    for (auto next = entries_.begin(); next != entries_.end();) {
-      const auto at = next++;
-      Entry& entry = **at;
-      if (entry.is_dirty || (unused_only && entry.generation == generation_)) continue;
-      DropClean(entry);
-      entries_.erase(at);
-      Free(entry);
-    }
-  }
-  ++generation_;
+void Overlay::DropClean(Entry& entry) {
+  entry.is_clean = false;
+  clean_bytes_ -= Cost(entry);
 }
 
 void Overlay::Committed() {
@@ -296,6 +310,7 @@ void Overlay::Discard() {
 
 void Overlay::Clear() {
   entries_.clear();
+  clean_queue_.clear();
   free_.clear();
   pool_.clear();
   dirty_.clear();
@@ -305,7 +320,7 @@ void Overlay::Clear() {
   is_ordered_ = was_range_read_ = false;
   ForgetUndo();
   clean_bytes_ = 0;
-  budget_.GiveBack(static_cast<int64_t>(granted_bytes_));
+  budget_.GiveBack(granted_bytes_);
   granted_bytes_ = 0;
   ++mark_;
 }

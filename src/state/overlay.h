@@ -17,7 +17,7 @@
 #include <string_view>
 #include <vector>
 
-#include "state/environment.h"
+#include "state/cache_budget.h"
 
 namespace fs::state {
 
@@ -37,17 +37,19 @@ class Overlay {
     std::string value;  // kAppend: the operand alone or, when base_known, the first base_bytes are the committed value
     size_t hash = 0;    // of the key
     size_t base_bytes = 0;
-    uint64_t moved_at = 0;    // the mark since which its earlier content is in the undo log
-    uint64_t cut_at = 0;      // the mark since which its earlier length is in the undo log
-    uint32_t generation = 0;  // of the read cache, when it was last used
+    uint64_t moved_at = 0;  // the mark since which its earlier content is in the undo log
+    uint64_t cut_at = 0;    // the mark since which its earlier length is in the undo log
     Kind kind = Kind::kAbsent;
     bool base_known = false;
     bool is_dirty = false;
+    bool is_clean = false;   // in the account of clean entries; neither: in the pool, for reuse
+    bool is_queued = false;  // in clean_queue_, whatever became of it since
+    bool is_used = false;    // since it was queued
 
     [[nodiscard]] std::string_view operand() const { return std::string_view(value).substr(base_bytes); }
   };
 
-  explicit Overlay(ReadCacheBudget& budget) : budget_(budget) {}
+  explicit Overlay(CacheBudget& budget) : budget_(budget) {}
   ~Overlay();
   Overlay(const Overlay&) = delete;
   Overlay& operator=(const Overlay&) = delete;
@@ -133,11 +135,11 @@ class Overlay {
   void ForgetUndo();
   void AddClean(Entry& entry);
   void DropClean(Entry& entry);
+  void Queue(Entry& entry);
   // Makes room for that much more of clean entries, at the price of others.
   bool HasRoom(size_t bytes);
-  void MakeRoom();
 
-  ReadCacheBudget& budget_;
+  CacheBudget& budget_;
   absl::flat_hash_set<Entry*, Hash, Equal> entries_;
   std::deque<Entry> pool_;
   std::vector<Entry*> free_;
@@ -157,7 +159,9 @@ class Overlay {
 
   size_t clean_bytes_ = 0;
   size_t granted_bytes_ = 0;  // taken from the budget
-  uint32_t generation_ = 1;
+  // All clean entries, the longest there first, and some that are clean no more. The first that was not used since it was queued makes
+  // room, one that was is queued again (a second chance, as in the CLOCK algorithm): so using an entry costs a flag.
+  std::deque<Entry*> clean_queue_;
 };
 
 }  // namespace fs::state

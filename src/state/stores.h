@@ -43,7 +43,7 @@ class State final : public FunctionState {
  public:
   static absl::StatusOr<std::unique_ptr<State>> Open(Environment& environment, const std::filesystem::path& folder);
   explicit State(Environment& environment, std::unique_ptr<Database> database)
-      : database_(std::move(database)), overlay_(environment.read_cache_budget()), size_limit_(*database_) {}
+      : database_(std::move(database)), cache_budget_(environment.cache_budget()), overlay_(cache_budget_), size_limit_(*database_) {}
 
   absl::StatusOr<KvStore*> GetOrCreateStore(std::string_view name) override;
   void Mark() override { overlay_.Mark(); }
@@ -71,6 +71,7 @@ class State final : public FunctionState {
   absl::Status LoadMeta();
   absl::Status LoadPrepared();
   absl::Status FillBatch(const Checkpoint& checkpoint, rocksdb::WriteBatch& batch);
+  void TellBlockReads();
   // What follows a committed batch.
   void Committed(const Checkpoint& checkpoint, size_t batch_bytes);
 
@@ -86,6 +87,7 @@ class State final : public FunctionState {
   absl::StatusOr<std::unique_ptr<KvIterator>> NewIterator(std::string_view lower, std::string upper, size_t prefix_bytes);
 
   std::unique_ptr<Database> database_;
+  CacheBudget& cache_budget_;
   Overlay overlay_;
   size_t copied_bytes_ = 0;  // by open iterators
   SizeLimit size_limit_;

@@ -100,7 +100,8 @@ def _run(target: str, build: Path, seconds: float, seed: int) -> Outcome:
 def _end_of(output: str) -> str:
     """From what went wrong on, without the line that dumps the input."""
     lines = [line for line in output.splitlines() if not line.startswith(("0x", "\\", "Base64"))]
-    start = next((i for i, line in enumerate(lines) if re.search(r"ERROR|broken promise|runtime error", line)), max(0, len(lines) - 40))
+    begins = re.compile(r"== ?ERROR|broken promise|runtime error")  # not "ERROR" alone, which libraries say of bad input
+    start = next((i for i, line in enumerate(lines) if begins.search(line)), max(0, len(lines) - 40))
     return "\n".join(lines[start : start + 60])
 
 

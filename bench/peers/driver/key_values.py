@@ -12,8 +12,19 @@ MADE_A_MESSAGE = 500
 MAKING = KEYS // MADE_A_MESSAGE
 
 
+_64_BITS = (1 << 64) - 1
+
+
+def _mixed(number: int) -> int:
+    """SplitMix64 (Steele, Lea, Flood 2014): as good as chance, so a cache has what its size lets it have, whatever it drops first."""
+    number = number + 0x9E3779B97F4A7C15 & _64_BITS
+    number = (number ^ number >> 30) * 0xBF58476D1CE4E5B9 & _64_BITS
+    number = (number ^ number >> 27) * 0x94D049BB133111EB & _64_BITS
+    return number ^ number >> 31
+
+
 def keys_of(i: int) -> list[int]:
-    return [(i * KEYS_A_MESSAGE + n) * 2_654_435_761 % 4_294_967_291 % KEYS for n in range(KEYS_A_MESSAGE)]
+    return [_mixed(i * KEYS_A_MESSAGE + n) % KEYS for n in range(KEYS_A_MESSAGE)]
 
 
 def generate(count: int) -> Iterator[bytes]:

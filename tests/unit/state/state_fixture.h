@@ -24,7 +24,7 @@ class StateTest : public testing::TestWithParam<bool> {
   void SetUp() override {
     StateEnvironment::Options options;
     options.in_memory = InMemory();
-    options.read_cache_bytes = 1 << 20;
+    options.cache_bytes = 2 << 20;
     environment_ = StateEnvironment::Create(options).value();
     Reopen();
   }

@@ -16,11 +16,12 @@ from confluent_kafka import Producer
 from fs_client import FsClient, Record
 from fs_client.config import EmbeddedInput, EmbeddedOutput, FileOutput, KafkaInput, KafkaOutput, WasmTaskBuilder, WasmTaskConfig
 from fs_client.errors import BadRequestError, ConflictError, ServerError
+from functions.event_time import Watching
 from functions.forwarding import Forward
 from functions.parallel import Breaking, Joining, Tagging
 from support.kafka import Kafka
 from support.server import Server
-from support.topics import status
+from support.topics import create, read_all, status
 from support.wait import wait_for
 
 PARTITIONS = 4
@@ -264,6 +265,45 @@ def test_co_partitioned_inputs_meet_in_one_instance(client: FsClient) -> None:
     wait_for(lambda: size(client, "out") >= 200, "all pairs", timeout=60)
     pairs = [r.value for p in range(PARTITIONS) for r in client.subscribe("out", partition=p, offset=0, follow=False)]
     assert sorted(pairs) == sorted(b"k%d|l%d|r%d" % (n, n, n) for n in range(200))
+
+
+def test_each_instance_has_event_time_of_its_own_and_readers_the_least(client: FsClient) -> None:
+    client.create_topic("in", PARTITIONS)
+    patient = {"idle_timeout_ms": 3_600_000}
+    client.create_python_function_from_config(config("watch", watermark=patient), Watching)
+    create(client, "after", Watching, source="out", target="end", watermark=patient)
+
+    def publish(*times_ms: tuple[int, int]) -> None:
+        for partition, time_ms in times_ms:
+            client.publish("in", Record(b"m", timestamp_ms=time_ms), partition=partition)
+
+    def of_instances(*watermarks_ms: int | None) -> None:
+        def told() -> bool:
+            return tuple(one.watermark_ms for one in client.describe_function("watch").instances) == watermarks_ms
+
+        wait_for(told, f"watermarks {watermarks_ms}")
+
+    def of_reader(*watermarks_ms: int) -> None:
+        def told() -> bool:
+            heard = [number for kind, _, number in map(json.loads, read_all(client, "end")) if kind == "w"]
+            return heard == list(watermarks_ms)
+
+        wait_for(told, f"watermarks {watermarks_ms} downstream")
+
+    publish((1, 3000), (3, 9000))
+    of_instances(None, 2999)
+    publish((1, 3000))  # carries it
+    of_reader(2999)
+    publish((0, 5000), (2, 7000))
+    of_instances(4999, 2999)
+    publish((0, 5000))
+    described = client.describe_function("watch")
+    assert (described.watermark_ms, described.source_watermarks_ms) == (2999, {0: 2999})
+    publish((1, 6000))
+    of_instances(4999, 5999)
+    assert client.describe_function("watch").source_watermarks_ms == {0: 4999}
+    publish((1, 6000))
+    of_reader(2999, 4999)
 
 
 def test_what_cannot_be_is_refused_by_name(client: FsClient) -> None:

@@ -101,7 +101,7 @@ class Kafka:
         """As consume(), whole messages; only what was committed."""
         consumer = self._consumer("function-stream-tests")
         try:
-            partitions = consumer.list_topics(topic, TIMEOUT_S).topics[topic].partitions
+            partitions = self._partitions(consumer, topic)
             consumer.assign([TopicPartition(topic, partition, 0) for partition in partitions])
             messages: list[Message] = []
             deadline = time.monotonic() + timeout
@@ -122,7 +122,7 @@ class Kafka:
         """The values of a topic up to its end, partition after partition as they come; only what was committed."""
         consumer = self._consumer("function-stream-tests", **{"enable.partition.eof": True})
         try:
-            partitions = consumer.list_topics(topic, TIMEOUT_S).topics[topic].partitions
+            partitions = self._partitions(consumer, topic)
             consumer.assign([TopicPartition(topic, partition, 0) for partition in partitions])
             values: list[bytes | None] = []
             unfinished = set(partitions)
@@ -144,11 +144,29 @@ class Kafka:
     def end(self, topic: str, partition: int = 0) -> int:
         """The offset after the partition's last record."""
         consumer = self._consumer("function-stream-tests")
+        deadline = time.monotonic() + TIMEOUT_S
         try:
-            end: int = consumer.get_watermark_offsets(TopicPartition(topic, partition), TIMEOUT_S)[1]
-            return end
+            while True:
+                try:
+                    end: int = consumer.get_watermark_offsets(TopicPartition(topic, partition), TIMEOUT_S)[1]
+                    return end
+                except KafkaException as error:
+                    if error.args[0].code() != KafkaError.NOT_LEADER_FOR_PARTITION or time.monotonic() > deadline:
+                        raise
+                    time.sleep(0.02)  # a broker that has just started
         finally:
             consumer.close()
+
+    @staticmethod
+    def _partitions(consumer: Consumer, topic: str) -> list[int]:
+        """Waits for them: a broker that has just started knows none, or none with a leader."""
+        deadline = time.monotonic() + TIMEOUT_S
+        while True:
+            described = consumer.list_topics(topic, TIMEOUT_S).topics[topic]
+            if described.partitions and all(one.leader >= 0 for one in described.partitions.values()):
+                return list(described.partitions)
+            assert time.monotonic() < deadline, f"topic {topic} has no leaders after {TIMEOUT_S} s: {described.error}"
+            time.sleep(0.02)
 
     def committed(self, group: str, topic: str, partition: int = 0) -> int | None:
         """The position that a group committed; None: none yet."""

@@ -16,9 +16,10 @@ constexpr uint32_t kMostPatience = 1024;
 }  // namespace
 
 CacheBudget::CacheBudget(size_t bytes, std::shared_ptr<rocksdb::Cache> blocks)
-    : bytes_(bytes), blocks_(std::move(blocks)), share_(bytes - bytes / 4) {}
+    : bytes_(bytes), blocks_(std::move(blocks)), left_(static_cast<int64_t>(bytes - bytes / 4)), share_(bytes - bytes / 4) {}
 
 bool CacheBudget::Take(size_t bytes) {
+  if (left_.load(std::memory_order_relaxed) < static_cast<int64_t>(bytes)) return false;
   const absl::MutexLock lock(&mutex_);
   if (taken_ + bytes > share_) return false;
   taken_ += bytes;
@@ -33,9 +34,12 @@ void CacheBudget::GiveBack(size_t bytes) {
 }
 
 void CacheBudget::Moved() {
-  is_exceeded_.store(taken_ > share_, std::memory_order_relaxed);
+  left_.store(static_cast<int64_t>(share_) - static_cast<int64_t>(taken_), std::memory_order_relaxed);
   blocks_->SetCapacity(bytes_ - taken_);
 }
+
+// Where it is not, a larger one would have had to read the same blocks, each for the first time.
+bool CacheBudget::IsFullOfBlocks() const { return blocks_->GetUsage() >= blocks_->GetCapacity() / 8 * 7; }
 
 void CacheBudget::Looked(uint64_t found, uint64_t read) {
   const absl::MutexLock lock(&mutex_);
@@ -45,17 +49,15 @@ void CacheBudget::Looked(uint64_t found, uint64_t read) {
   if (looks < kLooks) return;
   const uint64_t percent = read_ * 100 / looks;
   found_ = read_ = 0;
-  if (percent >= kManyRead) {
-    calm_ = 0;
-    if (share_ > bytes_ / 4) patience_ = std::min(patience_ * 2, kMostPatience);
-    share_ = std::max(share_ - bytes_ / 16, bytes_ / 4);
-    is_exceeded_.store(taken_ > share_, std::memory_order_relaxed);
-  } else if (percent >= kFewRead) {
-    calm_ = 0;
-  } else if (++calm_ >= patience_) {
+  calm_ = percent < kFewRead ? calm_ + 1 : 0;
+  if (calm_ >= patience_) {
     calm_ = 0;
     share_ = std::min(share_ + bytes_ / 32, bytes_ - bytes_ / 8);
+  } else if (percent >= kManyRead && share_ > bytes_ / 4 && IsFullOfBlocks()) {
+    patience_ = std::min(patience_ * 2, kMostPatience);
+    share_ = std::max(share_ - bytes_ / 16, bytes_ / 4);
   }
+  Moved();
 }
 
 }  // namespace fs::state

@@ -1,9 +1,9 @@
 // The memory for what is read again: the overlays' committed values on one side, RocksDB's blocks of tables on the other.
 //
-// One for all states of a server, owned by the Environment. Thread-safe; is_exceeded() costs a load.
+// One for all states of a server, owned by the Environment. Thread-safe; is_exceeded() and a Take() in vain cost a load.
 // An overlay's entry answers a read for itself. A block answers hundreds, but each of them has to go through RocksDB; where blocks do not
 // fit, reads take several times as long. So overlays have the larger share as long as nearly all looks for a block find it. They lose some
-// whenever many do not, and are tried with more again later, each time after twice as long.
+// whenever many do not though the blocks' own share is full, and are tried with more again later, each time after twice as long.
 #ifndef FUNCTION_STREAM_STATE_CACHE_BUDGET_H_
 #define FUNCTION_STREAM_STATE_CACHE_BUDGET_H_
 
@@ -27,17 +27,18 @@ class CacheBudget {
   [[nodiscard]] bool Take(size_t bytes);
   void GiveBack(size_t bytes);
   // Overlays have more than their share now: whoever comes next with new entries gives some back.
-  [[nodiscard]] bool is_exceeded() const { return is_exceeded_.load(std::memory_order_relaxed); }
+  [[nodiscard]] bool is_exceeded() const { return left_.load(std::memory_order_relaxed) < 0; }
 
   // So many looks for a block found it in memory, so many read it from its file.
   void Looked(uint64_t found, uint64_t read);
 
  private:
   void Moved() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  [[nodiscard]] bool IsFullOfBlocks() const;
 
   const size_t bytes_;
   const std::shared_ptr<rocksdb::Cache> blocks_;
-  std::atomic<bool> is_exceeded_{false};
+  std::atomic<int64_t> left_;  // of the overlays' share
 
   absl::Mutex mutex_;
   size_t taken_ ABSL_GUARDED_BY(mutex_) = 0;

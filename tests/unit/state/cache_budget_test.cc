@@ -10,6 +10,7 @@ namespace {
 
 constexpr size_t kBytes = size_t{32} << 20;
 constexpr size_t kPiece = size_t{1} << 20;
+constexpr size_t kBlock = size_t{32} << 10;
 constexpr uint64_t kLooks = 10'000;
 
 class CacheBudgetTest : public testing::Test {
@@ -22,11 +23,23 @@ class CacheBudgetTest : public testing::Test {
     return pieces * kPiece;
   }
 
+  void FillWithBlocks() {
+    for (size_t n = 0; n < 4 * kBytes; n += kBlock) {  // its shards do not fill evenly
+      ASSERT_TRUE(blocks_->Insert(fmt::format("{:016}", next_block_++), nullptr, kBlock, [](const rocksdb::Slice&, void*) {}).ok());
+    }
+  }
+
   void LookAllFound() { budget_.Looked(kLooks, 0); }
-  void LookManyRead() { budget_.Looked(kLooks / 2, kLooks / 2); }
+  void LookManyRead() {
+    FillWithBlocks();
+    budget_.Looked(kLooks / 2, kLooks / 2);
+  }
 
   std::shared_ptr<rocksdb::Cache> blocks_ = rocksdb::NewLRUCache(kBytes);
   CacheBudget budget_{kBytes, blocks_};
+
+ private:
+  uint64_t next_block_ = 0;
 };
 
 TEST_F(CacheBudgetTest, BlocksHaveWhatOverlaysLeave) {
@@ -69,10 +82,20 @@ TEST_F(CacheBudgetTest, EachLossDoublesTheTimeToTheNextTry) {
   EXPECT_EQ(looks_until_more(), 8);
 }
 
+TEST_F(CacheBudgetTest, BlocksThatAreReadForTheFirstTimeTakeNothingFromOverlays) {
+  const size_t share = Share();
+  for (int i = 0; i < 10; ++i) budget_.Looked(0, kLooks);
+  EXPECT_EQ(Share(), share);
+  LookManyRead();
+  EXPECT_LT(Share(), share);
+}
+
 TEST_F(CacheBudgetTest, AFewLooksDecideNothing) {
   const size_t share = Share();
+  FillWithBlocks();
   for (int i = 0; i < 9; ++i) budget_.Looked(0, kLooks / 10);
   EXPECT_EQ(Share(), share);
+  FillWithBlocks();
   budget_.Looked(0, kLooks / 10);
   EXPECT_LT(Share(), share);
 }

@@ -10,8 +10,6 @@ KEYS_A_MESSAGE = 10
 # One message makes so many counters; all of them are made before the first tenth of a run is over.
 MADE_A_MESSAGE = 500
 MAKING = KEYS // MADE_A_MESSAGE
-
-
 _64_BITS = (1 << 64) - 1
 
 

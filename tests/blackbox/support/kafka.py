@@ -55,15 +55,7 @@ class Kafka:
         """Returns when the topic can be used; it must not exist."""
         admin = self._admin()
         admin.create_topics([NewTopic(name, partitions, 1, config=config or {})])[name].result(TIMEOUT_S)
-        deadline = time.monotonic() + TIMEOUT_S
-        while not self._has_leaders(admin, name, partitions):
-            assert time.monotonic() < deadline, f"topic {name} has no leaders after {TIMEOUT_S} s"
-            time.sleep(0.02)
-
-    @staticmethod
-    def _has_leaders(admin: AdminClient, name: str, partitions: int) -> bool:
-        topic = admin.list_topics(name, TIMEOUT_S).topics[name]
-        return topic.error is None and len(topic.partitions) == partitions and all(p.leader >= 0 for p in topic.partitions.values())
+        self._partitions(admin, name, partitions)
 
     def delete_topic(self, name: str) -> None:
         # Held by name: an admin client that nobody refers to ends, and its answers with it.
@@ -158,13 +150,15 @@ class Kafka:
             consumer.close()
 
     @staticmethod
-    def _partitions(consumer: Consumer, topic: str) -> list[int]:
-        """Waits for them: a broker that has just started knows none, or none with a leader."""
+    def _partitions(client: AdminClient | Consumer, topic: str, count: int | None = None) -> list[int]:
+        """Waits for them, for `count` where it is given: a broker that has just started, or made the topic, knows none with a leader."""
         deadline = time.monotonic() + TIMEOUT_S
         while True:
-            described = consumer.list_topics(topic, TIMEOUT_S).topics[topic]
-            if described.partitions and all(one.leader >= 0 for one in described.partitions.values()):
-                return list(described.partitions)
+            described = client.list_topics(topic, TIMEOUT_S).topics[topic]
+            partitions = described.partitions
+            is_whole = len(partitions) == count if count is not None else len(partitions) > 0
+            if described.error is None and is_whole and all(one.leader >= 0 for one in partitions.values()):
+                return list(partitions)
             assert time.monotonic() < deadline, f"topic {topic} has no leaders after {TIMEOUT_S} s: {described.error}"
             time.sleep(0.02)
 

@@ -124,8 +124,9 @@ class Decider {
  public:
   virtual ~Decider() = default;
   // Shuts out earlier owners, resolves what they left in doubt, and tells the marker of the last decided checkpoint; nullopt: none yet.
-  // May block up to the deadline: kDeadlineExceeded, call again.
-  [[nodiscard]] virtual absl::StatusOr<std::optional<Marker>> Recover(absl::Time deadline) = 0;
+  // Of `superseded` runs, which a restore has replaced, a marker is told only where there is no other. May block up to the deadline:
+  // kDeadlineExceeded, call again.
+  [[nodiscard]] virtual absl::StatusOr<std::optional<Marker>> Recover(std::span<const std::string> superseded, absl::Time deadline) = 0;
   // False while nobody can be asked at all: a Recover that is not done yet is then waited for in another way than one that is slow.
   [[nodiscard]] virtual bool IsConnected() const { return true; }
   // THE COMMIT POINT: everything written to this decider's sinks since the last decision, the positions of all inputs and the marker.

@@ -84,10 +84,11 @@ CheckpointProtocol::CheckpointProtocol(state::FunctionState& state, connector::D
       split_(split) {}
 
 absl::StatusOr<std::optional<state::Checkpoint>> CheckpointProtocol::Recover() {
+  FS_RETURN_IF_ERROR(ReadSuperseded());
   std::optional<connector::Marker> marker;
   if (decider_ != nullptr) {
     const absl::Status recovered = Await(WaitingIn::kRecovery, [&](absl::Time deadline) -> absl::Status {
-      FS_ASSIGN_OR_RETURN(marker, decider_->Recover(deadline));
+      FS_ASSIGN_OR_RETURN(marker, decider_->Recover(superseded_, deadline));
       return absl::OkStatus();
     });
     if (!recovered.ok()) return WithContext(recovered, "recovery");
@@ -117,14 +118,19 @@ absl::StatusOr<std::optional<state::Checkpoint>> CheckpointProtocol::Recover() {
   const auto& last = state_.last();
   run_id_ = last ? last->run_id : NewRunId();
   sequence_ = last ? last->sequence : 0;
-  if (last) {
-    FS_ASSIGN_OR_RETURN(const Progress progress, DecodeProgress(last->positions));
-    FS_RETURN_IF_ERROR(CheckSplit(progress.split, split_));
-    std::set<std::string> superseded(progress.superseded.begin(), progress.superseded.end());
-    superseded.insert(last->supersedes.begin(), last->supersedes.end());
-    superseded_.assign(superseded.begin(), superseded.end());
-  }
+  FS_RETURN_IF_ERROR(ReadSuperseded());
   return last;
+}
+
+absl::Status CheckpointProtocol::ReadSuperseded() {
+  const auto& last = state_.last();
+  if (!last) return absl::OkStatus();
+  FS_ASSIGN_OR_RETURN(const Progress progress, DecodeProgress(last->positions));
+  FS_RETURN_IF_ERROR(CheckSplit(progress.split, split_));
+  std::set<std::string> superseded(progress.superseded.begin(), progress.superseded.end());
+  superseded.insert(last->supersedes.begin(), last->supersedes.end());
+  superseded_.assign(superseded.begin(), superseded.end());
+  return absl::OkStatus();
 }
 
 absl::Status CheckpointProtocol::CheckAgreement(const std::optional<connector::Marker>& marker) {

@@ -89,6 +89,8 @@ class CheckpointProtocol {
   template <typename Attempt>
   [[nodiscard]] absl::Status Await(WaitingIn step, const Attempt& attempt) const;
   [[nodiscard]] absl::Status FlushSinks(absl::Time deadline) const;
+  // From the state's last checkpoint, which is to be of this split.
+  [[nodiscard]] absl::Status ReadSuperseded();
   // The state and the decider tell of the same checkpoint, or of what the rule above allows.
   [[nodiscard]] absl::Status CheckAgreement(const std::optional<connector::Marker>& marker);
 

@@ -90,7 +90,7 @@ absl::Status EmbeddedSession::Append(Output& output) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::optional<Marker>> EmbeddedSession::Recover(absl::Time) {
+absl::StatusOr<std::optional<Marker>> EmbeddedSession::Recover(std::span<const std::string>, absl::Time) {
   DropPending();
   FS_ASSIGN_OR_RETURN(claim_, log_.Acquire(owner_));
   if (!claim_->note) return std::optional<Marker>();

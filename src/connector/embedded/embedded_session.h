@@ -42,7 +42,7 @@ class EmbeddedSession final : public Session, public Decider {
   absl::StatusOr<std::unique_ptr<Sink>> OpenSink(const config::Endpoint& output) override;
   Decider* decider() override { return context_.exactly_once ? this : nullptr; }
 
-  absl::StatusOr<std::optional<Marker>> Recover(absl::Time deadline) override;
+  absl::StatusOr<std::optional<Marker>> Recover(std::span<const std::string> superseded, absl::Time deadline) override;
   absl::Status Commit(const Marker& marker, std::span<const Positions> positions, absl::Time deadline) override;
   size_t pending_bytes() const override;
   bool forgets_markers() const override { return false; }

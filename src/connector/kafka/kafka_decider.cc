@@ -58,10 +58,10 @@ void KafkaDecider::Begin() {
   static_cast<void>(marker_group_->Connect());
 }
 
-absl::StatusOr<std::optional<Marker>> KafkaDecider::Recover(absl::Time deadline) {
+absl::StatusOr<std::optional<Marker>> KafkaDecider::Recover(std::span<const std::string> superseded, absl::Time deadline) {
   FS_RETURN_IF_ERROR(marker_group_->Connect());
   FS_RETURN_IF_ERROR(InitTransactions(deadline));
-  auto marker = marker_group_->Read(deadline);
+  auto marker = marker_group_->Read(superseded, deadline);
   if (!marker.ok() && absl::IsDeadlineExceeded(marker.status())) return NotYet(Message(marker.status()));
   return marker;
 }
@@ -113,22 +113,29 @@ absl::Status KafkaDecider::AwaitBroker(absl::Time deadline) {
 }
 
 absl::Status KafkaDecider::FindPlaces(absl::Time deadline) {
-  const auto is_there = [](const Candidate& candidate) { return candidate.is_there; };
-  if (std::all_of(candidates_.begin(), candidates_.end(), is_there)) return absl::OkStatus();
-  const bool is_needed = std::none_of(candidates_.begin(), candidates_.end(), is_there);
-  if (!is_needed && SteadyNow() - looked_for_ < kLookInterval) return absl::OkStatus();
+  if (!Any(Presence::kUnknown) && !Any(Presence::kMissing)) return absl::OkStatus();
+  const auto is_found = [this] { return !Any(Presence::kUnknown) && Any(Presence::kThere); };
+  if (is_found() && SteadyNow() - looked_for_ < kLookInterval) return absl::OkStatus();
   looked_for_ = SteadyNow();
   while (true) {
     for (Candidate& candidate : candidates_) {
-      if (!candidate.is_there) FS_RETURN_IF_ERROR(LookFor(candidate, deadline));
+      if (candidate.presence != Presence::kThere) FS_RETURN_IF_ERROR(LookFor(candidate, deadline));
     }
-    if (std::any_of(candidates_.begin(), candidates_.end(), is_there)) return absl::OkStatus();
-    if (SteadyNow() >= deadline) {
-      return DeadlineExceeded("{} does not exist on Kafka at {}, and the function's checkpoint has no other place: create it",
-                              PlaceText(candidates_.back().place), producer_->client().cluster());
-    }
+    if (is_found()) return absl::OkStatus();
+    if (SteadyNow() >= deadline) break;
     absl::SleepFor(kLookPause);
   }
+  for (const Candidate& candidate : candidates_) {
+    if (candidate.presence == Presence::kUnknown)
+      return NotYet(fmt::format("Kafka at {} does not tell of {}", producer_->client().cluster(), PlaceText(candidate.place)));
+  }
+  return DeadlineExceeded("{} does not exist on Kafka at {}, and the function's checkpoint has no other place: create it",
+                          PlaceText(candidates_.back().place), producer_->client().cluster());
+}
+
+bool KafkaDecider::Any(Presence presence) const {
+  return std::any_of(candidates_.begin(), candidates_.end(),
+                     [presence](const Candidate& candidate) { return candidate.presence == presence; });
 }
 
 absl::Status KafkaDecider::LookFor(Candidate& candidate, absl::Time deadline) {
@@ -145,14 +152,18 @@ absl::Status KafkaDecider::LookFor(Candidate& candidate, absl::Time deadline) {
   if (topic.err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) {
     return WithContext(TransactionError(topic.err, "", producer_->transaction()), PlaceText(candidate.place));
   }
-  candidate.is_there = topic.err == RD_KAFKA_RESP_ERR_NO_ERROR && candidate.place.second < topic.partition_cnt;
+  if (topic.err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    candidate.presence = candidate.place.second < topic.partition_cnt ? Presence::kThere : Presence::kMissing;
+  } else if (topic.err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || topic.err == RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION) {
+    candidate.presence = Presence::kMissing;
+  }
   return absl::OkStatus();
 }
 
 absl::Status KafkaDecider::SendOffsets(const Marker& marker, std::span<const Positions> positions) {
   std::vector<MarkerPlace> places;
   for (const Candidate& candidate : candidates_) {
-    if (candidate.is_there) places.push_back(candidate.place);
+    if (candidate.presence == Presence::kThere) places.push_back(candidate.place);
   }
   const RdKafkaGroupMetadata own_group(rd_kafka_consumer_group_metadata_new(producer_->transaction().id.c_str()));
   FS_RETURN_IF_ERROR(Send(*MarkerGroup::Offsets(marker, places), *own_group));

@@ -35,7 +35,7 @@ class KafkaDecider final : public Decider {
   // Does what Recover waits for, as far as it goes without waiting.
   void Begin();
 
-  absl::StatusOr<std::optional<Marker>> Recover(absl::Time deadline) override;
+  absl::StatusOr<std::optional<Marker>> Recover(std::span<const std::string> superseded, absl::Time deadline) override;
   bool IsConnected() const override { return producer_->client().HasBroker(); }
   absl::Status Commit(const Marker& marker, std::span<const Positions> positions, absl::Time deadline) override;
   size_t pending_bytes() const override { return producer_->transaction_bytes(); }
@@ -46,19 +46,23 @@ class KafkaDecider final : public Decider {
   [[nodiscard]] static int64_t TransactionTimeoutMs(const InstanceContext& context);
 
  private:
+  enum class Presence : uint8_t { kUnknown, kMissing, kThere };
   // A topic for which the marker may be kept.
   struct Candidate {
     MarkerPlace place;
     rd_kafka_topic_t* topic = nullptr;
-    bool is_there = false;
+    Presence presence = Presence::kUnknown;
   };
 
   [[nodiscard]] absl::Status InitTransactions(absl::Time deadline);
   // kDeadlineExceeded: no broker is connected yet.
   [[nodiscard]] absl::Status AwaitBroker(absl::Time deadline);
-  // Finds out which candidates exist; kDeadlineExceeded: none of them does yet.
+  // Finds out which candidates exist: a marker is never left out of one because nobody answered, as it would stand beside an older one
+  // there. kDeadlineExceeded: not known of each yet, or none of them exists.
   [[nodiscard]] absl::Status FindPlaces(absl::Time deadline);
+  // Leaves it as it was where there is no answer.
   [[nodiscard]] absl::Status LookFor(Candidate& candidate, absl::Time deadline);
+  [[nodiscard]] bool Any(Presence presence) const;
   [[nodiscard]] absl::Status SendOffsets(const Marker& marker, std::span<const Positions> positions);
   [[nodiscard]] absl::Status Send(const rd_kafka_topic_partition_list_t& offsets, const rd_kafka_consumer_group_metadata_t& group);
   [[nodiscard]] absl::Status CommitTransaction(absl::Time deadline);

@@ -88,7 +88,7 @@ absl::Status MarkerGroup::Connect() {
 
 void MarkerGroup::OnError(rd_kafka_resp_err_t error, std::string_view reason) noexcept { trouble_ = Describe(error, reason); }
 
-absl::StatusOr<std::optional<Marker>> MarkerGroup::Read(absl::Time deadline) {
+absl::StatusOr<std::optional<Marker>> MarkerGroup::Read(std::span<const std::string> superseded, absl::Time deadline) {
   FS_RETURN_IF_ERROR(Connect());
   while (true) {
     rd_kafka_poll(client_->get(), 0);  // OnError
@@ -98,7 +98,7 @@ absl::StatusOr<std::optional<Marker>> MarkerGroup::Read(absl::Time deadline) {
     std::optional<absl::StatusOr<std::optional<Marker>>> answer;
     if (const RdKafkaEvent event(rd_kafka_queue_poll(answers_, static_cast<int>(left_ms))); event != nullptr) {
       is_under_way_ = false;
-      answer = ReadAnswer(*event);
+      answer = ReadAnswer(*event, superseded);
       if (!answer) absl::SleepFor(kPause);
     }
     if (answer) {
@@ -118,7 +118,8 @@ void MarkerGroup::Ask() {
   is_under_way_ = true;
 }
 
-std::optional<absl::StatusOr<std::optional<Marker>>> MarkerGroup::ReadAnswer(rd_kafka_event_t& event) {
+std::optional<absl::StatusOr<std::optional<Marker>>> MarkerGroup::ReadAnswer(rd_kafka_event_t& event,
+                                                                             std::span<const std::string> superseded) {
   using Answer = absl::StatusOr<std::optional<Marker>>;
   const auto failed = [&](rd_kafka_resp_err_t error, std::string_view text) -> std::optional<Answer> {
     if (error == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND) return Answer(std::nullopt);
@@ -128,6 +129,9 @@ std::optional<absl::StatusOr<std::optional<Marker>>> MarkerGroup::ReadAnswer(rd_
   };
   const auto [error, reason, places] = ReadStableOffsets(event);
   if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return failed(error, reason);
+  const auto is_superseded = [superseded](const Marker& marker) {
+    return std::find(superseded.begin(), superseded.end(), marker.run_id) != superseded.end();
+  };
   std::optional<Marker> newest;
   std::string place_of_newest;
   for (int i = 0; places != nullptr && i < places->cnt; ++i) {
@@ -143,6 +147,8 @@ std::optional<absl::StatusOr<std::optional<Marker>>> MarkerGroup::ReadAnswer(rd_
                              "function's own; delete that offset, or drop the function and create it anew",
                              names_.id, names_.cluster, name));
     }
+    if (newest && is_superseded(*marker)) continue;
+    if (newest && is_superseded(*newest)) newest.reset();
     if (newest && newest->run_id != marker->run_id) {
       return Answer(FailedPrecondition(
           "group {} on Kafka at {}: topic {} has a checkpoint of run {}, topic {} one of run {}: they are written together, so somebody "

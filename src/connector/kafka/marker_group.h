@@ -9,6 +9,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -34,9 +35,10 @@ class MarkerGroup final : private ClientHandler {
 
   // Begins to connect, so that Read need not wait for that. Nothing to do where it did.
   [[nodiscard]] absl::Status Connect();
-  // The last marker that was committed; nullopt: none. kDeadlineExceeded: no answer yet, call again. kFailedPrecondition: not allowed, or
-  // the places hold markers of different runs.
-  [[nodiscard]] absl::StatusOr<std::optional<Marker>> Read(absl::Time deadline);
+  // The last marker that was committed; nullopt: none. The places may hold markers of two runs when one could not be written since a
+  // restore: one of `superseded` is told only where there is no other. kDeadlineExceeded: no answer yet, call again. kFailedPrecondition:
+  // not allowed, or the places hold markers of different runs otherwise.
+  [[nodiscard]] absl::StatusOr<std::optional<Marker>> Read(std::span<const std::string> superseded, absl::Time deadline);
 
   // What a transaction commits.
   [[nodiscard]] static RdKafkaPartitions Offsets(const Marker& marker, const std::vector<MarkerPlace>& places);
@@ -45,7 +47,8 @@ class MarkerGroup final : private ClientHandler {
   void OnError(rd_kafka_resp_err_t error, std::string_view reason) noexcept override;
   void Ask();
   // nullopt: to be asked again.
-  [[nodiscard]] std::optional<absl::StatusOr<std::optional<Marker>>> ReadAnswer(rd_kafka_event_t& event);
+  [[nodiscard]] std::optional<absl::StatusOr<std::optional<Marker>>> ReadAnswer(rd_kafka_event_t& event,
+                                                                                std::span<const std::string> superseded);
 
   const ClientSettings settings_;
   const TransactionNames names_;

@@ -185,7 +185,7 @@ TEST_F(EmbeddedConnectorTest, OutputsPositionsAndMarkerBecomeVisibleTogether) {
   const auto first = session->OpenSink(Output("a")).value();
   const auto second = session->OpenSink(Output("b")).value();
   Decider& decider = *session->decider();
-  EXPECT_EQ(decider.Recover(soon_).value(), std::nullopt);
+  EXPECT_EQ(decider.Recover({}, soon_).value(), std::nullopt);
   ASSERT_TRUE(first->Start(std::nullopt).ok());
   ASSERT_TRUE(first->Write({"x", "key", {}, 5}).ok());
   ASSERT_TRUE(second->Write({"y", {}, {}, kNoTimestamp}).ok());
@@ -201,37 +201,37 @@ TEST_F(EmbeddedConnectorTest, OutputsPositionsAndMarkerBecomeVisibleTogether) {
 
   ASSERT_TRUE(first->Write({"given up with the session", {}, {}, 0}).ok());
   const auto successor = Open();
-  EXPECT_EQ(successor->decider()->Recover(soon_).value(), (Marker{"run", 1}));
+  EXPECT_EQ(successor->decider()->Recover({}, soon_).value(), (Marker{"run", 1}));
   ASSERT_TRUE(successor->decider()->Commit({"run", 2}, positions, soon_).ok());
   EXPECT_EQ(Values("a"), Strings{"x"});
-  EXPECT_EQ(Open("f", 1, 2)->decider()->Recover(soon_).value(), std::nullopt);
-  EXPECT_EQ(Open("other")->decider()->Recover(soon_).value(), std::nullopt);
+  EXPECT_EQ(Open("f", 1, 2)->decider()->Recover({}, soon_).value(), std::nullopt);
+  EXPECT_EQ(Open("other")->decider()->Recover({}, soon_).value(), std::nullopt);
 }
 
 TEST_F(EmbeddedConnectorTest, ASuccessorShutsOutTheSessionBeforeIt) {
   const auto old_session = Open();
   const auto old_sink = old_session->OpenSink(Output("a")).value();
-  ASSERT_TRUE(old_session->decider()->Recover(soon_).ok());
+  ASSERT_TRUE(old_session->decider()->Recover({}, soon_).ok());
   const auto new_session = Open();
-  ASSERT_TRUE(new_session->decider()->Recover(soon_).ok());
+  ASSERT_TRUE(new_session->decider()->Recover({}, soon_).ok());
   ASSERT_TRUE(old_sink->Write({"too late", {}, {}, 0}).ok());
   EXPECT_EQ(old_session->decider()->Commit({"run", 1}, {}, soon_).code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(Values("a"), Strings{});
   ASSERT_TRUE(new_session->decider()->Commit({"run", 1}, {}, soon_).ok());
   ASSERT_TRUE(connector_->ForgetFunction("f", 1, {}, {}).ok());
   EXPECT_EQ(new_session->decider()->Commit({"run", 2}, {}, soon_).code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_EQ(Open()->decider()->Recover(soon_).value(), std::nullopt);
+  EXPECT_EQ(Open()->decider()->Recover({}, soon_).value(), std::nullopt);
 }
 
 TEST_F(EmbeddedConnectorTest, ForgettingOneFunctionLeavesThoseWithALongerName) {
   for (const char* name : {"f", "f2", "f/x"}) {
     const auto session = Open(name);
-    ASSERT_TRUE(session->decider()->Recover(soon_).ok());
+    ASSERT_TRUE(session->decider()->Recover({}, soon_).ok());
     ASSERT_TRUE(session->decider()->Commit({"run", 1}, {}, soon_).ok());
   }
   ASSERT_TRUE(connector_->ForgetFunction("f2", 1, {}, {}).ok());
-  EXPECT_TRUE(Open("f")->decider()->Recover(soon_).value().has_value());
-  EXPECT_FALSE(Open("f2")->decider()->Recover(soon_).value().has_value());
+  EXPECT_TRUE(Open("f")->decider()->Recover({}, soon_).value().has_value());
+  EXPECT_FALSE(Open("f2")->decider()->Recover({}, soon_).value().has_value());
 }
 
 TEST_F(EmbeddedConnectorTest, EachInstanceReadsItsPartitionsInTurnAndGroupsKnowEach) {
@@ -324,7 +324,7 @@ TEST_F(EmbeddedConnectorTest, KeysDecideThePartitionOfAnOutputUnlessItIsNamed) {
   const auto named = session->OpenSink(second).value();
   ASSERT_TRUE(by_key->Start(std::nullopt).ok());
   ASSERT_TRUE(named->Start(std::nullopt).ok());
-  ASSERT_TRUE(session->decider()->Recover(soon_).ok());
+  ASSERT_TRUE(session->decider()->Recover({}, soon_).ok());
   std::map<int32_t, size_t> expected;
   for (int i = 0; i < 30; ++i) {
     const std::string key = fmt::format("k{}", i);

@@ -35,11 +35,13 @@ class KafkaTransactionFault : public testing::Test {
   }
 
   void Open() {
-    owner_ = std::make_unique<Owner>(connector_, "id", rd_kafka_mock_cluster_bootstraps(cluster_), "", Properties{}, "out", properties_);
+    const Properties first_partition = {{"group_id", "group"}, {"partition", "0"}};
+    owner_ = std::make_unique<Owner>(connector_, "id", rd_kafka_mock_cluster_bootstraps(cluster_), input_,
+                                     input_.empty() ? Properties{} : first_partition, "out", properties_);
   }
   absl::Status Recover(absl::Time deadline = Patience()) {
     Open();
-    return owner_->decider->Recover(deadline).status();
+    return owner_->decider->Recover({}, deadline).status();
   }
   void Answer(int16_t request, const std::vector<rd_kafka_resp_err_t>& errors) {
     rd_kafka_mock_push_request_errors_array(cluster_, request, errors.size(), errors.data());
@@ -65,6 +67,7 @@ class KafkaTransactionFault : public testing::Test {
 
   std::unique_ptr<rd_kafka_t, Destroy<rd_kafka_destroy>> handle_;
   rd_kafka_mock_cluster_t* cluster_ = nullptr;
+  std::string input_;
   Properties properties_;
   std::shared_ptr<Connector> connector_ = MakeKafkaConnector();
   std::unique_ptr<Owner> owner_;
@@ -162,6 +165,27 @@ TEST_F(KafkaTransactionFault, AnEndWithoutAnswerIsUnknownAndNothingIsAborted) {
   EXPECT_EQ(Requests(kEndTxn), 1u);
 }
 
+// A marker in one of two places would stand beside an older one in the other.
+TEST_F(KafkaTransactionFault, NothingCommitsBeforeBothPlacesOfTheMarkerAreKnownOrKnownToBeMissing) {
+  for (const char* unknown : {"in", "out"}) {
+    input_ = "in";
+    connector_ = MakeKafkaConnector();
+    rd_kafka_mock_topic_create(cluster_, "in", 1, 1);
+    ASSERT_TRUE(Recover().ok());
+    rd_kafka_mock_topic_set_error(cluster_, unknown, RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE);
+    rd_kafka_mock_clear_requests(cluster_);
+    const absl::Status waiting = owner_->Commit(1, {}, SteadyNow() + absl::Milliseconds(300));
+    EXPECT_EQ(waiting.code(), absl::StatusCode::kDeadlineExceeded) << waiting;
+    EXPECT_THAT(std::string(Message(waiting)), HasSubstr(fmt::format("topic {} partition 0", unknown)));
+    EXPECT_EQ(Requests(kTxnOffsetCommit), 0u);
+    rd_kafka_mock_topic_set_error(cluster_, unknown, RD_KAFKA_RESP_ERR_NO_ERROR);
+    const absl::Status known = owner_->Commit(1);
+    EXPECT_TRUE(known.ok()) << known;
+    EXPECT_EQ(Requests(kTxnOffsetCommit), 1u);
+    End();
+  }
+}
+
 TEST_F(KafkaTransactionFault, ATransactionThatIsNotCommittedIsAbortedAtTheEnd) {
   ASSERT_TRUE(Recover().ok());
   ASSERT_TRUE(owner_->Write("value").ok());
@@ -212,7 +236,7 @@ TEST_F(KafkaTransactionFault, BrokersThatAreAwayAreWaitedForByName) {
   EXPECT_THAT(std::string(Message(away)), HasSubstr(rd_kafka_mock_cluster_bootstraps(cluster_)));
   EXPECT_FALSE(owner_->decider->IsConnected());
   rd_kafka_mock_broker_set_up(cluster_, kBroker);
-  const absl::Status back = owner_->decider->Recover(Patience()).status();
+  const absl::Status back = owner_->decider->Recover({}, Patience()).status();
   EXPECT_TRUE(back.ok()) << back;
   EXPECT_TRUE(owner_->decider->IsConnected());
 }

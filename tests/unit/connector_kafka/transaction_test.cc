@@ -27,7 +27,7 @@ class KafkaTransaction : public testing::Test {
   }
   std::unique_ptr<Owner> Recovered(const std::string& function_id, const Properties& input_properties = kFirstPartition) {
     auto owner = Open(function_id, input_properties);
-    const auto marker = owner->decider->Recover(Patience());
+    const auto marker = owner->decider->Recover({}, Patience());
     EXPECT_TRUE(marker.ok()) << marker.status();
     return owner;
   }
@@ -48,11 +48,11 @@ class KafkaTransaction : public testing::Test {
 TEST_F(KafkaTransaction, OutputsPositionsAndMarkerBecomeVisibleTogether) {
   const std::string group = NewTopic(0, false);
   const auto owner = Open(id_, {{"group_id", group}});
-  EXPECT_EQ(owner->decider->Recover(Patience()).value(), std::nullopt);
+  EXPECT_EQ(owner->decider->Recover({}, Patience()).value(), std::nullopt);
   ASSERT_TRUE(owner->source->Start({}, owner->listener).ok());
   {
     const auto writer = std::make_unique<Owner>(connector_, id_ + "-writer", BrokerAddress(), "", Properties{}, in_);
-    ASSERT_TRUE(writer->decider->Recover(Patience()).ok());
+    ASSERT_TRUE(writer->decider->Recover({}, Patience()).ok());
     ASSERT_TRUE(writer->Write("question").ok());
     ASSERT_TRUE(writer->Commit(1).ok());
   }
@@ -76,14 +76,14 @@ TEST_F(KafkaTransaction, OutputsPositionsAndMarkerBecomeVisibleTogether) {
   // Told in the transaction and nowhere else.
   EXPECT_TRUE(owner->source->IsCommittedByDecider());
 
-  EXPECT_EQ(Open(id_)->decider->Recover(Patience()).value(), (Marker{"cafe", 1}));
+  EXPECT_EQ(Open(id_)->decider->Recover({}, Patience()).value(), (Marker{"cafe", 1}));
 }
 
 TEST_F(KafkaTransaction, PositionsWithoutOutputsCommitToo) {
   auto owner = Recovered(id_);
   for (uint64_t sequence = 1; sequence <= 5; ++sequence) ASSERT_TRUE(owner->Commit(sequence, {{0, 7}}).ok());
   owner.reset();
-  EXPECT_EQ(Open(id_)->decider->Recover(Patience()).value(), (Marker{"cafe", 5}));
+  EXPECT_EQ(Open(id_)->decider->Recover({}, Patience()).value(), (Marker{"cafe", 5}));
   EXPECT_THAT(ReadCommitted(out_), IsEmpty());
 }
 
@@ -105,7 +105,7 @@ TEST_F(KafkaTransaction, ASuccessorShutsOutTheOwnerBeforeIt) {
   ASSERT_TRUE(owner->Write("too late").ok());
   ASSERT_TRUE(owner->sink->Flush(Patience()).ok());
   const auto successor = Open(id_);
-  EXPECT_EQ(successor->decider->Recover(Patience()).value(), std::nullopt);
+  EXPECT_EQ(successor->decider->Recover({}, Patience()).value(), std::nullopt);
   const absl::Status fenced = owner->Commit(1);
   EXPECT_EQ(fenced.code(), absl::StatusCode::kInternal) << fenced;
   EXPECT_THAT(std::string(Message(fenced)), HasSubstr("a newer owner"));
@@ -122,7 +122,7 @@ TEST_F(KafkaTransaction, ACommitOfUnknownOutcomeIsResolvedByTheSuccessorAndTheMa
   std::optional<Marker> last;
   for (uint64_t turn = 0; turn < 8; ++turn) {
     auto owner = Open(id_);
-    const auto marker = owner->decider->Recover(Patience());
+    const auto marker = owner->decider->Recover({}, Patience());
     ASSERT_TRUE(marker.ok()) << marker.status();
     EXPECT_EQ(*marker, last) << "in turn " << turn;
     const std::string value = fmt::format("turn {}", turn);
@@ -135,7 +135,7 @@ TEST_F(KafkaTransaction, ACommitOfUnknownOutcomeIsResolvedByTheSuccessorAndTheMa
     owner.reset();
 
     const auto successor = Open(id_);
-    const auto decided = successor->decider->Recover(Patience());
+    const auto decided = successor->decider->Recover({}, Patience());
     ASSERT_TRUE(decided.ok()) << decided.status();
     if (*decided != last) {
       EXPECT_EQ(*decided, (Marker{"cafe", next}));
@@ -162,9 +162,9 @@ TEST_F(KafkaTransaction, FunctionsOfOneGroupAndPartitionHaveMarkersOfTheirOwn) {
   ASSERT_TRUE(first->Commit(1, {{0, 5}}).ok());
   ASSERT_TRUE(first->Commit(2, {{0, 6}}).ok());
   ASSERT_TRUE(second->Commit(1, {{0, 1}}).ok());
-  EXPECT_EQ(Open(id_ + "-1")->decider->Recover(Patience()).value(), (Marker{"cafe", 2}));
-  EXPECT_EQ(Open(id_ + "-2")->decider->Recover(Patience()).value(), (Marker{"cafe", 1}));
-  EXPECT_EQ(Open(id_ + "-3")->decider->Recover(Patience()).value(), std::nullopt);
+  EXPECT_EQ(Open(id_ + "-1")->decider->Recover({}, Patience()).value(), (Marker{"cafe", 2}));
+  EXPECT_EQ(Open(id_ + "-2")->decider->Recover({}, Patience()).value(), (Marker{"cafe", 1}));
+  EXPECT_EQ(Open(id_ + "-3")->decider->Recover({}, Patience()).value(), std::nullopt);
 }
 
 TEST_F(KafkaTransaction, TheMarkerSurvivesTheDeletionOfEitherTopic) {
@@ -178,7 +178,7 @@ TEST_F(KafkaTransaction, TheMarkerSurvivesTheDeletionOfEitherTopic) {
     DeleteTopic(deleted);
     ASSERT_TRUE(Becomes([&] { return !CommittedBy(PrivateName(id, 0)).contains(deleted); }));
     const auto owner = Open(id);
-    EXPECT_EQ(owner->decider->Recover(Patience()).value(), (Marker{"cafe", 1}));
+    EXPECT_EQ(owner->decider->Recover({}, Patience()).value(), (Marker{"cafe", 1}));
     CreateTopic(deleted, 1);
     EXPECT_TRUE(owner->Commit(2).ok());
   }
@@ -186,7 +186,7 @@ TEST_F(KafkaTransaction, TheMarkerSurvivesTheDeletionOfEitherTopic) {
 
 TEST_F(KafkaTransaction, AnOutputWithoutAPlaceForTheMarkerIsNamed) {
   const Owner owner(connector_, id_, BrokerAddress(), "", {}, out_, {{"partition", "7"}});
-  ASSERT_TRUE(owner.decider->Recover(Patience()).ok());
+  ASSERT_TRUE(owner.decider->Recover({}, Patience()).ok());
   const absl::Status nowhere = owner.Commit(1, {}, SteadyNow() + absl::Milliseconds(300));
   EXPECT_EQ(nowhere.code(), absl::StatusCode::kDeadlineExceeded);
   EXPECT_THAT(std::string(Message(nowhere)), HasSubstr(fmt::format("topic {} partition 7 does not exist", out_)));
@@ -195,7 +195,7 @@ TEST_F(KafkaTransaction, AnOutputWithoutAPlaceForTheMarkerIsNamed) {
 TEST_F(KafkaTransaction, AnOutputThatTheBrokersMakeThemselvesHoldsTheMarkerOfTheFirstCheckpoint) {
   const std::string made = NewTopic(1, false);
   const Owner owner(connector_, id_, BrokerAddress(), "", {}, made);
-  EXPECT_EQ(owner.decider->Recover(Patience()).value(), std::nullopt);
+  EXPECT_EQ(owner.decider->Recover({}, Patience()).value(), std::nullopt);
   absl::Status status = owner.Commit(1);
   EXPECT_TRUE(status.ok()) << status;
   EXPECT_THAT(CommittedBy(PrivateName(id_, 0)), ElementsAre(Key(made)));
@@ -209,6 +209,26 @@ TEST_F(KafkaTransaction, AForgottenFunctionLeavesNoGroup) {
   const config::Endpoint outputs[] = {KafkaEndpoint("outputs[0]", BrokerAddress(), out_)};
   ASSERT_TRUE(connector_->ForgetFunction(id_, 1, {}, outputs).ok());
   EXPECT_TRUE(Becomes([&] { return CommittedBy(PrivateName(id_, 0)).empty(); }));
+}
+
+TEST_F(KafkaTransaction, AMarkerOfASupersededRunInOnePlaceGivesWayToTheOtherPlacesMarker) {
+  const std::string old_run[] = {"cafe"}, new_run[] = {"beef"}, both[] = {"beef", "cafe"};
+  for (const std::string& other_place : {in_, out_}) {
+    const std::string id = fmt::format("{}-{}", id_, other_place == in_);
+    ASSERT_TRUE(Recovered(id)->Commit(5).ok());
+    {
+      // Only one of the two topics is a place of this one, so the other keeps what it holds.
+      const Owner restored(connector_, id, BrokerAddress(), "", {}, other_place);
+      ASSERT_TRUE(restored.decider->Recover(old_run, Patience()).ok());
+      ASSERT_TRUE(restored.decider->Commit({"beef", 2}, {}, Patience()).ok());
+    }
+    EXPECT_EQ(Open(id)->decider->Recover(old_run, Patience()).value(), (Marker{"beef", 2}));
+    EXPECT_EQ(Open(id)->decider->Recover(new_run, Patience()).value(), (Marker{"cafe", 5}));
+    EXPECT_TRUE(Open(id)->decider->Recover(both, Patience()).value().has_value());
+    const absl::Status refused = Open(id)->decider->Recover({}, Patience()).status();
+    EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
+    EXPECT_THAT(std::string(Message(refused)), HasSubstr("they are written together"));
+  }
 }
 
 TEST_F(KafkaTransaction, WhoWroteIntoTheFunctionsOwnGroupIsFoundOut) {
@@ -228,7 +248,7 @@ TEST_F(KafkaTransaction, WhoWroteIntoTheFunctionsOwnGroupIsFoundOut) {
     source->Committed({{0, 3}}, {"ab", 1});
     return CommittedBy(PrivateName(id_, 0))[in_].offset == 3;
   }));
-  const absl::Status refused = Open(id_)->decider->Recover(Patience()).status();
+  const absl::Status refused = Open(id_)->decider->Recover({}, Patience()).status();
   EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(Message(refused)), HasSubstr(in_));
 }

@@ -180,7 +180,7 @@ TEST_F(CheckpointTest, AnOlderOwnerCannotCommitAfterANewOneRecovered) {
   ASSERT_TRUE(Recover().ok());
   auto newer = *connector_->OpenSession(
       {.function_name = "function", .function_id = "function-id", .waker = std::make_shared<Waker>(), .exactly_once = true});
-  ASSERT_TRUE(newer->decider()->Recover(absl::InfiniteFuture()).ok());
+  ASSERT_TRUE(newer->decider()->Recover({}, absl::InfiniteFuture()).ok());
   Process(1);
   EXPECT_EQ(Take().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(Outputs(), 0u);
@@ -222,7 +222,9 @@ TEST_F(CheckpointTest, AStateWhoseLogWasLostIsRefused) {
 class Forwarding : public connector::Decider {
  public:
   explicit Forwarding(connector::Decider& decider) : decider_(decider) {}
-  absl::StatusOr<std::optional<connector::Marker>> Recover(absl::Time deadline) override { return decider_.Recover(deadline); }
+  absl::StatusOr<std::optional<connector::Marker>> Recover(std::span<const std::string> superseded, absl::Time deadline) override {
+    return decider_.Recover(superseded, deadline);
+  }
   absl::Status Commit(const connector::Marker& marker, std::span<const connector::Positions> positions, absl::Time deadline) override {
     return decider_.Commit(marker, positions, deadline);
   }
@@ -237,8 +239,8 @@ class Forwarding : public connector::Decider {
 class Forgetful final : public Forwarding {
  public:
   using Forwarding::Forwarding;
-  absl::StatusOr<std::optional<connector::Marker>> Recover(absl::Time deadline) override {
-    FS_RETURN_IF_ERROR(Forwarding::Recover(deadline).status());
+  absl::StatusOr<std::optional<connector::Marker>> Recover(std::span<const std::string> superseded, absl::Time deadline) override {
+    FS_RETURN_IF_ERROR(Forwarding::Recover(superseded, deadline).status());
     return std::optional<connector::Marker>();
   }
   bool forgets_markers() const override { return true; }
@@ -248,9 +250,9 @@ class Forgetful final : public Forwarding {
 class Slow final : public Forwarding {
  public:
   using Forwarding::Forwarding;
-  absl::StatusOr<std::optional<connector::Marker>> Recover(absl::Time deadline) override {
+  absl::StatusOr<std::optional<connector::Marker>> Recover(std::span<const std::string> superseded, absl::Time deadline) override {
     if (++asked_ < 5) return DeadlineExceeded("attempt {}", asked_);
-    return Forwarding::Recover(deadline);
+    return Forwarding::Recover(superseded, deadline);
   }
   bool IsConnected() const override { return asked_ > 2; }
 
@@ -380,6 +382,41 @@ TEST_F(RestoredTest, TheMarkerOfTheSupersededRunIsAcceptedUntilItsFirstCheckpoin
   EXPECT_NE(protocol_->superseded()[0], "b1");
 }
 
+// The embedded log, and what it was told of superseded runs.
+class Listening final : public Forwarding {
+ public:
+  using Forwarding::Forwarding;
+  absl::StatusOr<std::optional<connector::Marker>> Recover(std::span<const std::string> superseded, absl::Time deadline) override {
+    superseded_.assign(superseded.begin(), superseded.end());
+    return Forwarding::Recover(superseded, deadline);
+  }
+  [[nodiscard]] const std::vector<std::string>& superseded() const { return superseded_; }
+
+ private:
+  std::vector<std::string> superseded_;
+};
+
+TEST_F(RestoredTest, TheDeciderIsToldOfTheSupersededRunForAsLongAsItsMarkerMayStandSomewhere) {
+  const state::Checkpoint restored = *state_->last();
+  ASSERT_EQ(restored.supersedes.size(), 1u);
+  for (int life = 0; life < 3; ++life) {
+    Listening listening(*session_->decider());
+    DecideWith(&listening);
+    ASSERT_TRUE(Recover().ok());
+    EXPECT_EQ(listening.superseded(), restored.supersedes) << "in life " << life;
+    Process(2);
+    // The second life ends between the decision and the state's learning of it.
+    if (life == 1) {
+      ASSERT_TRUE(state_->Prepare(Next(*state_->last())).ok());
+      ASSERT_TRUE(session_->decider()->Commit({"b1", state_->last()->sequence + 1}, positions_, absl::InfiniteFuture()).ok());
+    } else {
+      ASSERT_TRUE(Take().ok());
+    }
+    Crash();
+    Open();
+  }
+}
+
 TEST_F(RestoredTest, ItsFirstCheckpointPreparedAndNotDecidedIsRolledBack) {
   ExpectRestored();
   Process(2);
@@ -424,7 +461,7 @@ TEST_F(RestoredTest, ARestoreOfARunWithAnUndecidedCheckpointGivesThatUp) {
 }
 
 TEST_F(RestoredTest, AMarkerOfARunThatItDoesNotSupersedeIsRefused) {
-  ASSERT_TRUE(session_->decider()->Recover(absl::InfiniteFuture()).ok());
+  ASSERT_TRUE(session_->decider()->Recover({}, absl::InfiniteFuture()).ok());
   ASSERT_TRUE(session_->decider()->Commit({"f00d", 9}, positions_, absl::InfiniteFuture()).ok());
   Crash();
   Open();

@@ -169,11 +169,4 @@ class KafkaPipeline(Pipeline):
         assert left == 0 and not failures, f"{topic}/{partition}: {left} not delivered, {failures}"
 
     def output_ends(self) -> dict[int, int]:
-        consumer = Consumer({"bootstrap.servers": self._broker.bootstrap_servers, "group.id": f"{self.name}-oracle"})
-        try:
-            return {
-                partition: consumer.get_watermark_offsets(TopicPartition(f"{self.name}-out", partition), 20)[1]
-                for partition in range(OUTPUT_PARTITIONS)
-            }
-        finally:
-            consumer.close()
+        return {partition: self._broker.end(f"{self.name}-out", partition) for partition in range(OUTPUT_PARTITIONS)}

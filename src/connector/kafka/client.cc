@@ -54,6 +54,7 @@ struct Client::Core {
   rd_kafka_t* client = nullptr;
   bool is_consumer = false;
   bool abort_at_end = false;
+  std::atomic<bool> is_closing{false};
   std::vector<RdKafkaQueue> queues;
   std::vector<RdKafkaTopic> topics;
 
@@ -61,6 +62,7 @@ struct Client::Core {
 
   void Close() {
     if (client == nullptr) return;
+    is_closing = true;
     for (const RdKafkaQueue& queue : queues) rd_kafka_queue_cb_event_enable(queue.get(), nullptr, nullptr);
     if (is_consumer) {
       rd_kafka_consumer_close(client);
@@ -82,8 +84,9 @@ struct Client::Core {
     uint64_t suppressed = 0;
     if (!core->log_limit.Admit(suppressed)) return;
     if (suppressed > 0) observe::LogWarning("{}: kafka {}: {} similar lines left out", core->name.owner, core->name.cluster, suppressed);
-    // That a client ends with records it has not sent is how an instance stops between checkpoints.
-    if (std::string_view(facility) == "TERMINATE") level = 7;
+    // Nothing depends on it any more: that it has records it has not sent is how an instance stops between checkpoints, and a transaction
+    // that the broker has not heard of cannot be aborted.
+    if (core->is_closing) level = 7;
     // A connection that fails is tried again: that is worth a warning, and what it means for the function is told by Poll and Flush.
     const bool is_retried = std::string_view(facility) == "FAIL";
     if (level <= 3 && !is_retried) {

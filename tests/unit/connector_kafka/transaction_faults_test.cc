@@ -5,6 +5,8 @@
 // Its declarations are rdkafka.h's to complete.
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
+#include <spdlog/sinks/ringbuffer_sink.h>
+#include <spdlog/spdlog.h>
 
 #include "connector/kafka/handles.h"
 #include "connector/kafka/kafka_connector.h"
@@ -193,6 +195,21 @@ TEST_F(KafkaTransactionFault, ATransactionThatIsNotCommittedIsAbortedAtTheEnd) {
   EXPECT_EQ(Requests(kEndTxn), 0u);
   End();
   EXPECT_EQ(Requests(kEndTxn), 1u);
+}
+
+// As brokers answer when the transaction's first partition has not reached them.
+TEST_F(KafkaTransactionFault, AnAbortThatIsRefusedAtTheEndIsNobodysError) {
+  const auto lines = std::make_shared<spdlog::sinks::ringbuffer_sink_mt>(1000);
+  lines->set_level(spdlog::level::warn);
+  spdlog::default_logger()->sinks().push_back(lines);
+  ASSERT_TRUE(Recover().ok());
+  ASSERT_TRUE(owner_->Write("value").ok());
+  ASSERT_TRUE(owner_->sink->Flush(Patience()).ok());
+  Answer(kEndTxn, {RD_KAFKA_RESP_ERR_INVALID_TXN_STATE});
+  End();
+  spdlog::default_logger()->sinks().pop_back();
+  EXPECT_EQ(Requests(kEndTxn), 1u);
+  EXPECT_THAT(lines->last_formatted(), testing::IsEmpty());
 }
 
 struct StartFault {

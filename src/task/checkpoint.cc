@@ -105,6 +105,7 @@ absl::StatusOr<std::optional<state::Checkpoint>> CheckpointProtocol::Recover() {
         marker.has_value() ? *marker == connector::Marker{prepared->run_id, prepared->sequence - 1} : prepared->sequence == 1;
     if (decided) {
       FS_RETURN_IF_ERROR_CONTEXT(state_.CommitPrepared(), "recovery");
+      FS_RETURN_IF_ERROR(ReadSuperseded());  // the last checkpoint is another one now
     } else if (undone) {
       FS_RETURN_IF_ERROR_CONTEXT(state_.RollbackPrepared(), "recovery");
     } else {
@@ -118,7 +119,6 @@ absl::StatusOr<std::optional<state::Checkpoint>> CheckpointProtocol::Recover() {
   const auto& last = state_.last();
   run_id_ = last ? last->run_id : NewRunId();
   sequence_ = last ? last->sequence : 0;
-  FS_RETURN_IF_ERROR(ReadSuperseded());
   return last;
 }
 
